@@ -1,0 +1,207 @@
+//! What a database holds, as discovered from the live engine.
+
+use serde::Serialize;
+
+use super::column_type::ColumnType;
+use super::name::DatabaseName;
+
+/// All tables and views of one database at one moment.
+#[derive(Debug, Clone)]
+pub struct DatabaseSchema {
+    /// The database.
+    pub name: DatabaseName,
+    /// Its tables and views, by name. Hidden tables of Tidegate are left out.
+    pub tables: Vec<std::sync::Arc<Table>>,
+}
+
+impl DatabaseSchema {
+    /// The table or view with exactly this name.
+    pub fn table(&self, name: &str) -> Option<&std::sync::Arc<Table>> {
+        // Sorted by name, so that thousands of tables cost nothing here.
+        self.tables
+            .binary_search_by(|table| table.name.as_str().cmp(name))
+            .ok()
+            .map(|at| &self.tables[at])
+    }
+}
+
+/// Whether rows live in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// A table.
+    Table,
+    /// A view.
+    View,
+}
+
+/// A table or view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The database it stands in.
+    pub database: DatabaseName,
+    /// Its name.
+    pub name: String,
+    /// Table or view.
+    pub kind: TableKind,
+    /// Whether rows can be written (false for most views).
+    pub writable: bool,
+    /// The columns in their order.
+    pub columns: Vec<Column>,
+    /// The names of the primary key's columns, in the key's order; empty without a key.
+    pub primary_key: Vec<String>,
+    /// Indexes and unique keys, but for the primary key.
+    pub indexes: Vec<Index>,
+    /// Foreign keys of this table.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Check constraints, as the engine prints them, but for those Tidegate adds to enforce a type.
+    pub checks: Vec<Check>,
+    /// The comment; empty without one.
+    pub comment: String,
+    /// The engine's estimate of the number of rows, where it keeps one.
+    pub row_estimate: Option<u64>,
+}
+
+impl Table {
+    /// The place of the column with exactly this name.
+    pub fn column_index(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The places of the primary key's columns.
+    pub fn key_indexes(&self) -> Vec<usize> {
+        self.primary_key
+            .iter()
+            .filter_map(|name| self.column_index(name))
+            .collect()
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its logical type.
+    pub column_type: ColumnType,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// What a row gets that does not name the column; `None` where there is no default.
+    pub default: Option<DefaultValue>,
+    /// Whether the engine numbers the rows.
+    pub auto_increment: bool,
+    /// Whether its values are computed; such a column cannot be written.
+    pub generated: Option<Generated>,
+    /// The comment; empty without one.
+    pub comment: String,
+    /// The character set and collation, where the engine has them (`None` elsewhere).
+    pub collation: Option<String>,
+}
+
+/// A computed column's expression.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Generated {
+    /// The expression as the engine prints it.
+    pub expression: String,
+    /// Stored, or computed on reading.
+    pub stored: bool,
+}
+
+/// A default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// Explicitly null.
+    Null,
+    /// A constant, as canonical text of the column's type.
+    Literal(String),
+    /// The time of the insert, with as many digits of a second as the column has.
+    CurrentTimestamp {
+        /// Whether an update renews it (MySQL's `ON UPDATE CURRENT_TIMESTAMP`).
+        on_update: bool,
+    },
+    /// An expression of the engine that Tidegate only shows.
+    Expression(String),
+}
+
+/// An index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// The columns in the index's order; empty for an index over expressions.
+    pub columns: Vec<String>,
+    /// Whether no two rows may be equal in them.
+    pub unique: bool,
+}
+
+/// What happens to children when the parent changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum ReferentialAction {
+    /// The change is refused.
+    #[serde(rename = "NO ACTION")]
+    NoAction,
+    /// The change is refused.
+    #[serde(rename = "RESTRICT")]
+    Restrict,
+    /// The children follow.
+    #[serde(rename = "CASCADE")]
+    Cascade,
+    /// The children's columns become null.
+    #[serde(rename = "SET NULL")]
+    SetNull,
+    /// The children's columns get their default (SQLite only).
+    #[serde(rename = "SET DEFAULT")]
+    SetDefault,
+}
+
+impl ReferentialAction {
+    /// The action in SQL's words.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::NoAction => "NO ACTION",
+            Self::Restrict => "RESTRICT",
+            Self::Cascade => "CASCADE",
+            Self::SetNull => "SET NULL",
+            Self::SetDefault => "SET DEFAULT",
+        }
+    }
+
+    /// The action that SQL's words name, without case.
+    pub fn from_sql(text: &str) -> Option<Self> {
+        [
+            Self::NoAction,
+            Self::Restrict,
+            Self::Cascade,
+            Self::SetNull,
+            Self::SetDefault,
+        ]
+        .into_iter()
+        .find(|action| action.sql().eq_ignore_ascii_case(text.trim()))
+    }
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForeignKey {
+    /// The constraint's name; empty where the engine keeps none.
+    pub name: String,
+    /// The columns that refer.
+    pub columns: Vec<String>,
+    /// The table they refer to, in the same database.
+    pub references: String,
+    /// The columns they refer to, in the same order.
+    pub referenced_columns: Vec<String>,
+    /// When a parent is deleted.
+    pub on_delete: ReferentialAction,
+    /// When a parent's key changes.
+    pub on_update: ReferentialAction,
+}
+
+/// A check constraint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// The constraint's name; empty where it has none.
+    pub name: String,
+    /// The condition as the engine prints it.
+    pub expression: String,
+}

@@ -1,0 +1,17 @@
+//! The domain of Tidegate: entities, value types, permissions, the query
+//! language with its planner, and every port that an adapter implements.
+//!
+//! Nothing here does input or output, reads a clock or draws a random number;
+//! what a use case needs of the outside world stands in a port.
+
+pub mod account;
+pub mod error;
+pub mod gateway;
+pub mod page;
+pub mod permission;
+pub mod query;
+pub mod secret;
+pub mod session;
+pub mod system;
+pub mod transaction;
+pub mod version;

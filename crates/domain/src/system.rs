@@ -1,0 +1,17 @@
+//! Ports for the clock and for randomness, so that tests can fix both.
+
+use chrono::{DateTime, Utc};
+
+/// The wall clock. The domain and the application never read another.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+pub trait Clock: Send + Sync {
+    /// The present time, UTC.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// A cryptographically strong source of randomness.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+pub trait Randomness: Send + Sync {
+    /// `length` ASCII letters and digits, evenly drawn (5.95 bits each).
+    fn alphanumeric(&self, length: usize) -> String;
+}
