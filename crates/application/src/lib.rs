@@ -1,0 +1,14 @@
+//! The use cases of Tidegate, over the ports of the domain.
+//!
+//! A use case that needs a right takes `&Authorized<P>`; how requests look and where
+//! records are kept is unknown here.
+
+pub mod accounts;
+pub mod auth;
+pub mod backoff;
+pub mod ended;
+pub mod error;
+pub mod gateway;
+pub mod rows;
+pub mod tokens;
+pub mod versions;
