@@ -1,0 +1,176 @@
+//! Changing the schema of the own database: forth, back, anew.
+
+use sea_orm::{DatabaseConnection, DbErr};
+use thiserror::Error;
+use tidegate_domain::error::StoreError;
+use tidegate_migrations::{MigrationStatus, Migrator, MigratorTrait};
+
+use super::Database;
+use crate::error::db_err;
+
+/// How far to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// All steps.
+    All,
+    /// So many steps.
+    Steps(u32),
+    /// Until the named step is the last one applied.
+    To(String),
+}
+
+/// A step and whether it was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationState {
+    /// The step's name.
+    pub name: String,
+    /// Whether the schema has it.
+    pub applied: bool,
+}
+
+/// Why the schema could not be changed.
+#[derive(Debug, Error)]
+pub enum MigrateError {
+    /// There is no step of this name, or going to it means the other direction.
+    #[error("{0}")]
+    Target(String),
+    /// The database knows steps that this program does not: it was used by a newer one.
+    #[error("the database was changed by a newer version of this program: {0}")]
+    Newer(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Database {
+    /// All steps, oldest first. Changes nothing.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn migrations(&self) -> Result<Vec<MigrationState>, MigrateError> {
+        states(self.pools.writer()).await
+    }
+
+    /// Whether all steps were applied.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn is_migrated(&self) -> Result<bool, MigrateError> {
+        Ok(self.migrations().await?.iter().all(|state| state.applied))
+    }
+
+    /// Applies steps; gives the names of those that were applied.
+    ///
+    /// # Errors
+    /// What the database says, or an unknown name.
+    pub async fn migrate_up(&self, target: &Target) -> Result<Vec<String>, MigrateError> {
+        let exclusive = self.pools.exclusive().await?;
+        let result = up(&exclusive.connection, target).await;
+        exclusive.close().await;
+        result
+    }
+
+    /// Takes steps back, newest first; gives their names.
+    ///
+    /// # Errors
+    /// What the database says, or an unknown name.
+    pub async fn migrate_down(&self, target: &Target) -> Result<Vec<String>, MigrateError> {
+        let exclusive = self.pools.exclusive().await?;
+        let result = down(&exclusive.connection, target).await;
+        exclusive.close().await;
+        result
+    }
+
+    /// Drops every table of the database and applies all steps. All data is lost.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn migrate_fresh(&self) -> Result<(), MigrateError> {
+        let exclusive = self.pools.exclusive().await?;
+        let result = Migrator::fresh(&exclusive.connection).await.map_err(fault);
+        exclusive.close().await;
+        result
+    }
+}
+
+async fn up(connection: &DatabaseConnection, target: &Target) -> Result<Vec<String>, MigrateError> {
+    let states = states(connection).await?;
+    let pending: Vec<String> = states
+        .iter()
+        .filter(|state| !state.applied)
+        .map(|state| state.name.clone())
+        .collect();
+    let count = match target {
+        Target::All => pending.len(),
+        Target::Steps(steps) => pending.len().min(*steps as usize),
+        Target::To(name) => match pending.iter().position(|pending| pending == name) {
+            Some(at) => at + 1,
+            None => return Err(wrong_target(&states, name, "is applied already")),
+        },
+    };
+    Migrator::up(connection, Some(steps(count)))
+        .await
+        .map_err(fault)?;
+    Ok(pending.into_iter().take(count).collect())
+}
+
+async fn down(
+    connection: &DatabaseConnection,
+    target: &Target,
+) -> Result<Vec<String>, MigrateError> {
+    let states = states(connection).await?;
+    let applied: Vec<String> = states
+        .iter()
+        .rev()
+        .filter(|state| state.applied)
+        .map(|state| state.name.clone())
+        .collect();
+    let count = match target {
+        Target::All => applied.len(),
+        Target::Steps(steps) => applied.len().min(*steps as usize),
+        Target::To(name) => match applied.iter().position(|applied| applied == name) {
+            Some(at) => at,
+            None => return Err(wrong_target(&states, name, "is not applied")),
+        },
+    };
+    Migrator::down(connection, Some(steps(count)))
+        .await
+        .map_err(fault)?;
+    Ok(applied.into_iter().take(count).collect())
+}
+
+async fn states(connection: &DatabaseConnection) -> Result<Vec<MigrationState>, MigrateError> {
+    let migrations = Migrator::get_migration_with_status_read_only(connection)
+        .await
+        .map_err(fault)?;
+    Ok(migrations
+        .iter()
+        .map(|migration| MigrationState {
+            name: migration.name().to_owned(),
+            applied: migration.status() == MigrationStatus::Applied,
+        })
+        .collect())
+}
+
+fn wrong_target(states: &[MigrationState], name: &str, otherwise: &str) -> MigrateError {
+    if states.iter().any(|state| state.name == name) {
+        return MigrateError::Target(format!("the step `{name}` {otherwise}"));
+    }
+    let names: Vec<_> = states.iter().map(|state| state.name.as_str()).collect();
+    MigrateError::Target(format!(
+        "there is no step `{name}`; there are: {}",
+        names.join(", ")
+    ))
+}
+
+fn steps(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn fault(error: DbErr) -> MigrateError {
+    match error {
+        // The library's only use of this kind: a step in the table without its file.
+        DbErr::Custom(text) => MigrateError::Newer(text),
+        other => MigrateError::Store(db_err(other)),
+    }
+}

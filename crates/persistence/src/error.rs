@@ -1,0 +1,213 @@
+//! From the errors of sqlx and sea-orm to [`StoreError`], by the engines' own error
+//! numbers: the libraries know only some of them, and their texts differ by version.
+//!
+//! What an engine said stays behind as the cause, for the log. The numbers stand in
+//! [`mysql`] and [`sqlite`].
+
+mod message;
+mod mysql;
+mod sqlite;
+
+use sea_orm::{DbErr, RuntimeErr};
+use sqlx::mysql::MySqlDatabaseError;
+use tidegate_domain::error::{
+    Cause, Rejection, RejectionKind, StoreError, Violation, ViolationKind,
+};
+
+/// What an error means, before the cause is attached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Meaning {
+    Unavailable,
+    Violation(ViolationKind, String),
+    Timeout,
+    Rejection(RejectionKind, Option<String>),
+    Missing(&'static str),
+    Exists(&'static str),
+    Denied,
+    Internal,
+}
+
+impl Meaning {
+    fn with(self, cause: impl Into<Cause>) -> StoreError {
+        match self {
+            Meaning::Unavailable => StoreError::Unavailable(cause.into()),
+            Meaning::Violation(kind, name) => StoreError::Constraint(Violation { kind, name }),
+            Meaning::Timeout => StoreError::Timeout(cause.into()),
+            Meaning::Rejection(kind, column) => StoreError::Value(Rejection { kind, column }),
+            Meaning::Missing(kind) => StoreError::Missing { kind },
+            Meaning::Exists(kind) => StoreError::Exists { kind },
+            Meaning::Denied => StoreError::Denied(cause.into()),
+            Meaning::Internal => StoreError::Internal(cause.into()),
+        }
+    }
+}
+
+/// The domain's word for an error of sqlx.
+///
+/// SQLite does not say which side of a foreign key broke: its plain violation is given
+/// as `ForeignKeyParent`, and only whoever sent a DELETE knows better.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    meaning(&error).with(error)
+}
+
+/// The domain's word for an error of sea-orm.
+pub(crate) fn db_err(error: DbErr) -> StoreError {
+    let meaning = match &error {
+        DbErr::ConnectionAcquire(_) => Meaning::Unavailable,
+        DbErr::Conn(RuntimeErr::SqlxError(inner))
+        | DbErr::Exec(RuntimeErr::SqlxError(inner))
+        | DbErr::Query(RuntimeErr::SqlxError(inner)) => meaning(inner),
+        _ => Meaning::Internal,
+    };
+    let meaning = match meaning {
+        // A server that came back before its schema was made: soon it will be.
+        Meaning::Missing("database" | "table") => Meaning::Unavailable,
+        // Own tables that are closed to us are the server's fault, never the client's.
+        Meaning::Missing(_) | Meaning::Exists(_) | Meaning::Denied => Meaning::Internal,
+        meaning => meaning,
+    };
+    meaning.with(error)
+}
+
+/// Whether the engine gave up a transaction that would succeed if it were run again:
+/// a deadlock, a lock held too long, a busy SQLite file. Trying again does not help
+/// when the server is away, so those errors are not among them.
+pub(crate) fn is_contention(error: &StoreError) -> bool {
+    let StoreError::Unavailable(cause) = error else {
+        return false;
+    };
+    let inner =
+        cause
+            .downcast_ref::<sqlx::Error>()
+            .or_else(|| match cause.downcast_ref::<DbErr>()? {
+                DbErr::Conn(RuntimeErr::SqlxError(inner))
+                | DbErr::Exec(RuntimeErr::SqlxError(inner))
+                | DbErr::Query(RuntimeErr::SqlxError(inner)) => Some(&**inner),
+                _ => None,
+            });
+    let Some(sqlx::Error::Database(error)) = inner else {
+        return false;
+    };
+    match error.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(error) => mysql::is_contention(error.number()),
+        None => sqlite::code(error.as_ref()).is_some_and(sqlite::is_contention),
+    }
+}
+
+fn meaning(error: &sqlx::Error) -> Meaning {
+    match error {
+        sqlx::Error::Database(error) => match error.try_downcast_ref::<MySqlDatabaseError>() {
+            Some(error) => mysql::meaning(error.number(), error.message()),
+            None => sqlite::code(error.as_ref()).map_or(Meaning::Internal, |code| {
+                sqlite::meaning(code, error.message())
+            }),
+        },
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Meaning::Unavailable,
+        _ => Meaning::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use sea_orm::ConnAcquireErr;
+
+    use super::*;
+
+    #[test]
+    fn a_lost_connection_and_an_exhausted_pool_are_unavailable_whichever_library_says_so() {
+        let reset = || sqlx::Error::Io(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert!(matches!(store_error(reset()), StoreError::Unavailable(_)));
+        assert!(matches!(
+            store_error(sqlx::Error::PoolTimedOut),
+            StoreError::Unavailable(_)
+        ));
+        assert!(matches!(
+            db_err(DbErr::Query(RuntimeErr::SqlxError(Arc::new(reset())))),
+            StoreError::Unavailable(_)
+        ));
+        assert!(matches!(
+            db_err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+            StoreError::Unavailable(_)
+        ));
+        assert!(!is_contention(&store_error(reset())));
+    }
+
+    #[test]
+    fn what_should_not_happen_is_internal() {
+        assert!(matches!(
+            store_error(sqlx::Error::RowNotFound),
+            StoreError::Internal(_)
+        ));
+        assert!(matches!(
+            db_err(DbErr::Custom("x".into())),
+            StoreError::Internal(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn errors_of_a_real_sqlite_are_told_apart() {
+        use sqlx::{ConnectOptions, Executor};
+        let mut connection = sqlx::sqlite::SqliteConnectOptions::new()
+            .in_memory(true)
+            .connect()
+            .await
+            .unwrap();
+        connection
+            .execute(
+                "CREATE TABLE p (id INTEGER PRIMARY KEY);
+                 CREATE TABLE c (a INT NOT NULL, b INT CONSTRAINT b_positive CHECK (b > 0), p INT REFERENCES p(id),
+                     g INT AS (a + 1), UNIQUE (a, b));
+                 INSERT INTO p VALUES (1); INSERT INTO c (a, b, p) VALUES (1, 1, 1)",
+            )
+            .await
+            .unwrap();
+        let cases = [
+            (
+                "INSERT INTO c (a, b) VALUES (1, 1)",
+                Meaning::Violation(ViolationKind::Unique, "c.a, c.b".into()),
+            ),
+            (
+                "INSERT INTO c (a) VALUES (NULL)",
+                Meaning::Violation(ViolationKind::NotNull, "a".into()),
+            ),
+            (
+                "INSERT INTO c (a, b) VALUES (2, 0)",
+                Meaning::Violation(ViolationKind::Check, "b_positive".into()),
+            ),
+            (
+                "INSERT INTO c (a, p) VALUES (3, 9)",
+                Meaning::Violation(ViolationKind::ForeignKeyParent, String::new()),
+            ),
+            (
+                "INSERT INTO c (a, g) VALUES (3, 9)",
+                Meaning::Rejection(RejectionKind::Generated, Some("g".into())),
+            ),
+            (
+                "UPDATE c SET g = 9",
+                Meaning::Rejection(RejectionKind::Generated, Some("g".into())),
+            ),
+            (
+                "INSERT INTO p VALUES ('x')",
+                Meaning::Rejection(RejectionKind::Malformed, None),
+            ),
+            ("SELECT * FROM nowhere", Meaning::Missing("table")),
+            ("SELECT no_column FROM c", Meaning::Missing("column")),
+            ("CREATE TABLE c (a INT)", Meaning::Exists("table")),
+            (
+                "SELECT json('{')",
+                Meaning::Rejection(RejectionKind::Malformed, None),
+            ),
+        ];
+        for (sql, expected) in cases {
+            let error = connection.execute(sql).await.unwrap_err();
+            assert_eq!(meaning(&error), expected, "{sql}: {error}");
+        }
+    }
+}

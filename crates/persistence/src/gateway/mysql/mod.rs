@@ -1,0 +1,14 @@
+//! MySQL and MariaDB: discovery, definition and rows.
+
+pub(crate) mod define;
+mod delete;
+pub(crate) mod discover;
+mod fields;
+mod insert;
+mod keys;
+pub mod rows;
+mod show;
+mod text;
+mod transaction;
+mod update;
+mod upsert;

@@ -1,0 +1,87 @@
+//! Writes as one transaction each.
+//!
+//! A deadlock is nobody's fault and the server has undone everything, so work that can be
+//! done again is done again; only then is the client asked to come back later.
+
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
+use tidegate_domain::error::StoreError;
+
+use super::super::pool::MySqlPool;
+use super::super::sql::Statement;
+use super::rows::execute;
+use crate::engine::Engine;
+
+/// How often work is tried.
+const TRIES: u32 = 4;
+
+/// Work inside a transaction that can be done again from the start.
+pub(super) trait Work: Sync {
+    /// What comes of it.
+    type Outcome: Send;
+
+    /// Does it.
+    fn run(
+        &self,
+        connection: &mut MySqlConnection,
+        engine: Engine,
+    ) -> impl Future<Output = Result<Self::Outcome, sqlx::Error>> + Send;
+}
+
+/// Does work in a transaction of its own.
+pub(super) async fn transact<W: Work>(
+    pool: &MySqlPool,
+    work: &W,
+) -> Result<W::Outcome, StoreError> {
+    let mut tries = 1;
+    loop {
+        let mut lease = pool.begin("START TRANSACTION").await?;
+        let engine = lease.server().engine;
+        match work.run(&mut lease, engine).await {
+            Ok(outcome) => {
+                lease.commit().await?;
+                return Ok(outcome);
+            }
+            Err(error) if is_deadlock(&error) && tries < TRIES => lease.roll_back().await,
+            Err(error) => return Err(lease.abort(error).await),
+        }
+        pause(tries).await;
+        tries += 1;
+    }
+}
+
+/// Runs a single statement, which is a transaction by itself.
+pub(super) async fn autocommit(
+    pool: &MySqlPool,
+    statement: impl Fn(Engine) -> Statement,
+) -> Result<MySqlQueryResult, StoreError> {
+    let mut tries = 1;
+    loop {
+        let mut lease = pool.get().await?;
+        let statement = statement(lease.server().engine);
+        let outcome = execute(&mut lease, &statement).await;
+        match outcome {
+            Err(error) if is_deadlock(&error) && tries < TRIES => drop(lease.end::<()>(Err(error))),
+            outcome => return lease.end(outcome),
+        }
+        pause(tries).await;
+        tries += 1;
+    }
+}
+
+/// Whether the server ended the transaction in favour of another.
+pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error
+            .try_downcast_ref::<MySqlDatabaseError>()
+            .is_some_and(|error| error.number() == 1213),
+        _ => false,
+    }
+}
+
+/// A moment for the other transaction to end, longer each time.
+pub(super) async fn pause(tries: u32) {
+    tokio::time::sleep(Duration::from_millis(u64::from(tries * tries) * 5)).await;
+}

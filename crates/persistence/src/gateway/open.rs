@@ -1,0 +1,99 @@
+//! The gateway's adapters, put together for the engine that the settings name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_domain::error::StoreError;
+use tidegate_domain::gateway::port::{DatabaseUsers, RowStore, SchemaCatalog, SchemaEditor};
+
+use super::accounts::{MySqlAccounts, NoAccounts};
+use super::catalog::Catalog;
+use super::editor::Editor;
+use super::mysql::rows::MySqlRows;
+use super::pool::{MySqlPool, MySqlPoolOptions, SqliteFiles, SqliteFilesOptions};
+use super::sqlite::rows::SqliteRows;
+use crate::database::{OpenError, parse_url};
+
+/// The name of Tidegate's own database where it is embedded.
+const EMBEDDED_NAME: &str = "tidegate";
+
+/// Where the gateway's databases are, and how they are reached.
+#[derive(Clone)]
+pub struct GatewayOptions {
+    /// `mysql://user:password@host:port/database`, the database being Tidegate's own; `None`
+    /// for files in `{data_dir}/databases`.
+    pub url: Option<String>,
+    /// Where the embedded databases lie.
+    pub data_dir: PathBuf,
+    /// The most connections to a server, or readers of one file.
+    pub max_connections: u32,
+    /// How long a call waits for a connection.
+    pub acquire_timeout: Duration,
+}
+
+/// The adapters of the gateway's ports.
+pub struct GatewayAdapters {
+    /// What databases hold.
+    pub catalog: Arc<dyn SchemaCatalog>,
+    /// Changes schemas.
+    pub editor: Arc<dyn SchemaEditor>,
+    /// Database accounts.
+    pub users: Arc<dyn DatabaseUsers>,
+    /// Rows.
+    pub rows: Arc<dyn RowStore>,
+    /// The name of Tidegate's own database, which the gateway hides.
+    pub own_name: String,
+}
+
+/// Why the gateway cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The URL is wrong.
+    #[error(transparent)]
+    Url(#[from] OpenError),
+    /// The pool cannot be set up.
+    #[error(transparent)]
+    Pool(#[from] StoreError),
+}
+
+/// Puts the adapters together. Nothing is connected before it is needed.
+///
+/// # Errors
+/// A wrong URL.
+pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
+    match &options.url {
+        Some(url) => {
+            let (connect, own_name) = parse_url(url)?;
+            let pool = MySqlPool::new(MySqlPoolOptions {
+                connect,
+                max_connections: usize::try_from(options.max_connections).unwrap_or(usize::MAX),
+                acquire_timeout: options.acquire_timeout,
+            })?;
+            let catalog = Arc::new(Catalog::mysql(pool.clone(), own_name.clone()));
+            Ok(GatewayAdapters {
+                editor: Arc::new(Editor::mysql(pool.clone(), catalog.clone())),
+                users: Arc::new(MySqlAccounts::new(pool.clone())),
+                rows: Arc::new(MySqlRows::new(pool)),
+                catalog,
+                own_name,
+            })
+        }
+        None => {
+            let files = Arc::new(SqliteFiles::new(SqliteFilesOptions {
+                directory: options.data_dir.join("databases"),
+                own_name: EMBEDDED_NAME.to_owned(),
+                readers: usize::try_from(options.max_connections).unwrap_or(usize::MAX),
+                acquire_timeout: options.acquire_timeout,
+            }));
+            let catalog = Arc::new(Catalog::sqlite(files.clone()));
+            Ok(GatewayAdapters {
+                editor: Arc::new(Editor::sqlite(files.clone(), catalog.clone())),
+                users: Arc::new(NoAccounts),
+                rows: Arc::new(SqliteRows::new(files)),
+                catalog,
+                own_name: EMBEDDED_NAME.to_owned(),
+            })
+        }
+    }
+}

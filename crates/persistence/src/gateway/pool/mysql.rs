@@ -1,0 +1,314 @@
+//! The pool of connections to a MySQL or MariaDB server.
+
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
+use tidegate_domain::error::StoreError;
+
+use super::exhausted;
+use crate::engine::Server;
+use crate::error::store_error;
+
+/// What every session is set to, whatever the server's defaults are. The answer is the
+/// server's version. All of it is one round trip.
+///
+/// - Times are UTC, so that `TIMESTAMP` means the same to everyone.
+/// - `ONLY_FULL_GROUP_BY` and `NO_ZERO_DATE` are left out: no statement of ours groups, and
+///   zero dates of older tables have to be read and filtered.
+/// - `REPEATABLE READ` is what a consistent snapshot is taken under.
+/// - `NO_AUTO_VALUE_ON_ZERO` lets a zero that a client writes be a zero.
+const SESSION: &str = "SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1, \
+     sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'; \
+     SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+     SELECT VERSION()";
+
+/// A connection that rested longer than this is asked for a sign of life before it is used:
+/// servers and firewalls close idle ones.
+const RESTED: Duration = Duration::from_secs(30);
+
+/// How the pool reaches the server.
+#[derive(Debug, Clone)]
+pub struct MySqlPoolOptions {
+    /// Address, account, TLS. A default database is not needed and not used.
+    pub connect: MySqlConnectOptions,
+    /// How many connections there are at most.
+    pub max_connections: usize,
+    /// How long a caller waits for a connection, opening one included.
+    pub acquire_timeout: Duration,
+}
+
+/// Connections to one server. Nothing is opened before it is needed, so a server that is
+/// down at start, or goes away for a while, costs errors only as long as it is away.
+#[derive(Clone)]
+pub struct MySqlPool {
+    pool: managed::Pool<Sessions>,
+    acquire_timeout: Duration,
+}
+
+impl MySqlPool {
+    /// A pool without any open connection.
+    ///
+    /// # Errors
+    /// `Internal` if the pool cannot be set up.
+    pub fn new(options: MySqlPoolOptions) -> Result<Self, StoreError> {
+        // The session is set up in one statement of our own instead of sqlx's.
+        let connect = options
+            .connect
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .timezone(None)
+            .set_names(false);
+        let pool = managed::Pool::builder(Sessions { connect })
+            .max_size(options.max_connections.max(1))
+            // The connection used last is the one least likely to have been closed, and those
+            // at the other end can rest.
+            .queue_mode(QueueMode::Lifo)
+            .build()
+            .map_err(|error| StoreError::Internal(error.into()))?;
+        Ok(Self {
+            pool,
+            acquire_timeout: options.acquire_timeout,
+        })
+    }
+
+    /// A connection, idle or new.
+    ///
+    /// # Errors
+    /// `Unavailable` when none comes free in time or the server cannot be reached, `Denied`
+    /// when it refuses the account.
+    pub async fn get(&self) -> Result<MySqlLease, StoreError> {
+        let object = tokio::time::timeout(self.acquire_timeout, self.pool.get())
+            .await
+            .map_err(|_| exhausted("no connection to the server came free in time"))?
+            .map_err(|error| match error {
+                PoolError::Backend(error) => store_error(error),
+                other => StoreError::Unavailable(other.to_string().into()),
+            })?;
+        Ok(MySqlLease {
+            object: Some(object),
+            pool: self.pool.clone(),
+        })
+    }
+
+    /// A connection inside a transaction that `begin` opens. Where the server closed an idle
+    /// connection meanwhile, another is taken: nothing was sent on it that could have counted.
+    ///
+    /// # Errors
+    /// As [`MySqlPool::get`], and what `begin` itself fails with.
+    pub async fn begin(&self, begin: &'static str) -> Result<MySqlLease, StoreError> {
+        let mut again = true;
+        loop {
+            let mut lease = self.get().await?;
+            match lease.execute(sqlx::raw_sql(begin)).await {
+                Ok(_) => return Ok(lease),
+                Err(error) if again && lease.is_stale(&error) => again = false,
+                Err(error) => return Err(lease.fail(error)),
+            }
+        }
+    }
+
+    /// Closes all idle connections, and the others as they come back.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// A connection on loan. Dropping it closes the connection; [`MySqlLease::end`] gives it back.
+pub struct MySqlLease {
+    // Empty only after `end`.
+    object: Option<Object<Sessions>>,
+    pool: managed::Pool<Sessions>,
+}
+
+impl MySqlLease {
+    /// The server at the other end.
+    pub fn server(&self) -> Server {
+        self.session().server
+    }
+
+    /// Ends the use of the connection with the outcome of its last statement, and passes the
+    /// outcome on. The connection goes back to the pool unless the outcome says that it broke.
+    /// To be called with no transaction open and no result half read.
+    ///
+    /// # Errors
+    /// The outcome's, translated.
+    pub fn end<T>(mut self, outcome: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        match outcome {
+            Ok(value) => {
+                // Only this path, and a refused statement below, returns the object.
+                drop(self.object.take());
+                Ok(value)
+            }
+            // The server answered with an error and waits for the next statement. After any
+            // other error (a value that cannot be decoded, say) rows may still be under way.
+            Err(error) => {
+                if is_broken(&error) {
+                    self.forget_idle();
+                } else if matches!(error, sqlx::Error::Database(_)) {
+                    drop(self.object.take());
+                }
+                Err(store_error(error))
+            }
+        }
+    }
+
+    /// Ends the use with an error inside a transaction: closes the connection, by which the
+    /// server rolls back.
+    pub fn fail(self, error: sqlx::Error) -> StoreError {
+        if is_broken(&error) {
+            self.forget_idle();
+        }
+        store_error(error)
+    }
+
+    /// Rolls back after an error inside a transaction and ends the use.
+    pub async fn abort(self, error: sqlx::Error) -> StoreError {
+        if matches!(error, sqlx::Error::Database(_)) && !is_broken(&error) {
+            self.roll_back().await;
+            store_error(error)
+        } else {
+            self.fail(error)
+        }
+    }
+
+    /// Commits and ends the use.
+    ///
+    /// # Errors
+    /// Whatever the server answers to the commit.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        match self.execute("COMMIT").await {
+            Ok(_) => self.end(Ok(())),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Rolls back and ends the use. A failure needs no word: the connection is closed then,
+    /// which rolls back as well.
+    pub async fn roll_back(mut self) {
+        if self.execute("ROLLBACK").await.is_ok() {
+            drop(self.object.take());
+        }
+    }
+
+    /// Whether the first statement on this lease failed only because the server had closed
+    /// the connection while it was idle, so that a caller who may repeat the statement should
+    /// try once more on another one. Idle connections of the same age are given up.
+    pub fn is_stale(&self, error: &sqlx::Error) -> bool {
+        let stale = is_broken(error)
+            && self
+                .object
+                .as_ref()
+                .is_some_and(|it| Object::metrics(it).recycle_count > 0);
+        if stale {
+            self.forget_idle();
+        }
+        stale
+    }
+
+    /// After one connection broke the others that are idle are most likely gone, too.
+    fn forget_idle(&self) {
+        drop(self.pool.retain(|_, _| false));
+    }
+
+    fn session(&self) -> &Session {
+        // The object is taken only by methods that consume the lease.
+        #[expect(
+            clippy::expect_used,
+            reason = "the object leaves only together with the lease"
+        )]
+        self.object.as_ref().expect("a lease holds its connection")
+    }
+}
+
+impl Deref for MySqlLease {
+    type Target = MySqlConnection;
+
+    fn deref(&self) -> &MySqlConnection {
+        &self.session().connection
+    }
+}
+
+impl DerefMut for MySqlLease {
+    fn deref_mut(&mut self) -> &mut MySqlConnection {
+        #[expect(
+            clippy::expect_used,
+            reason = "the object leaves only together with the lease"
+        )]
+        let session = self.object.as_mut().expect("a lease holds its connection");
+        &mut session.connection
+    }
+}
+
+impl Drop for MySqlLease {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+/// Whether an error says that the connection cannot be used any more.
+fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed => true,
+        // Shutting down, killed, aborted, idle for too long: the server says so and hangs up.
+        sqlx::Error::Database(error) => error.try_downcast_ref::<MySqlDatabaseError>().is_some_and(
+            |error| matches!(error.number(), 1053 | 1077..=1080 | 1152 | 1158..=1161 | 1927 | 4031),
+        ),
+        _ => false,
+    }
+}
+
+/// An open connection and what is known of its server.
+struct Session {
+    connection: MySqlConnection,
+    server: Server,
+}
+
+/// Opens connections.
+struct Sessions {
+    connect: MySqlConnectOptions,
+}
+
+impl managed::Manager for Sessions {
+    type Type = Session;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<Session, sqlx::Error> {
+        let mut connection = self.connect.connect().await?;
+        let rows = connection.fetch_all(sqlx::raw_sql(SESSION)).await?;
+        let version = rows
+            .first()
+            .ok_or(sqlx::Error::RowNotFound)?
+            .try_get_unchecked::<String, _>(0)?;
+        let server = Server::parse(&version);
+        if !server.is_supported() {
+            tracing::warn!(engine = %server.engine, version = ?server.version, "this version of the server is too old");
+        }
+        Ok(Session { connection, server })
+    }
+
+    async fn recycle(
+        &self,
+        session: &mut Session,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if metrics.last_used() < RESTED {
+            return Ok(());
+        }
+        let ping = tokio::time::timeout(Duration::from_secs(2), session.connection.ping());
+        match ping.await {
+            Ok(answer) => answer.map_err(RecycleError::Backend),
+            Err(_) => Err(RecycleError::Backend(sqlx::Error::Io(
+                io::ErrorKind::TimedOut.into(),
+            ))),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The connections to one SQLite file: a few that read and exactly one that writes.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleResult};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Executor};
+use tidegate_domain::error::StoreError;
+use tidegate_domain::gateway::value::decimal_cmp;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock as Gate};
+
+use super::super::rows::collect::time_order;
+use super::exhausted;
+use super::files::SqliteFilesOptions;
+use crate::error::store_error;
+
+/// One database file.
+pub struct SqliteDatabase {
+    readers: managed::Pool<Connections>,
+    writer: managed::Pool<Connections>,
+    acquire_timeout: Duration,
+    // Read-locked by every connection that is on loan or still closing.
+    gate: Arc<Gate<()>>,
+    gone: AtomicBool,
+}
+
+impl SqliteDatabase {
+    pub(super) fn new(
+        path: &Path,
+        create: bool,
+        options: &SqliteFilesOptions,
+    ) -> Result<Self, StoreError> {
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(options.acquire_timeout.min(Duration::from_secs(60)))
+            // What the printer and the definitions of columns name; see the SQL printer.
+            .collation("decimal", decimal_cmp)
+            .collation("time", time_order)
+            .with_regexp()
+            // Statements may hold what nobody should read in a log.
+            .disable_statement_logging();
+        let pool = |connect: SqliteConnectOptions, size: usize| {
+            managed::Pool::builder(Connections { connect })
+                .max_size(size.max(1))
+                .queue_mode(QueueMode::Lifo)
+                .build()
+                .map_err(|error| StoreError::Internal(error.into()))
+        };
+        Ok(Self {
+            readers: pool(connect.clone().pragma("query_only", "ON"), options.readers)?,
+            writer: pool(
+                connect
+                    .create_if_missing(create)
+                    .journal_mode(SqliteJournalMode::Wal),
+                1,
+            )?,
+            acquire_timeout: options.acquire_timeout,
+            gate: Arc::default(),
+            gone: AtomicBool::new(false),
+        })
+    }
+
+    /// Opens the writer once, by which the file exists and keeps a write-ahead log: only then
+    /// do readers and the writer not wait for one another.
+    pub(super) async fn prepare(&self) -> Result<(), StoreError> {
+        self.writer().await?.end(Ok(()))
+    }
+
+    /// A connection that reads.
+    ///
+    /// # Errors
+    /// `Unavailable` when none comes free in time, `Missing` when the database was removed.
+    pub async fn reader(&self) -> Result<SqliteLease, StoreError> {
+        self.lease(&self.readers).await
+    }
+
+    /// The connection that writes, first come first served.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not come free in time, `Missing` when the database was removed.
+    pub async fn writer(&self) -> Result<SqliteLease, StoreError> {
+        self.lease(&self.writer).await
+    }
+
+    async fn lease(&self, pool: &managed::Pool<Connections>) -> Result<SqliteLease, StoreError> {
+        let wait = async {
+            let passage = Arc::clone(&self.gate).read_owned().await;
+            if self.gone.load(Ordering::Acquire) {
+                return Err(StoreError::Missing { kind: "database" });
+            }
+            let object = pool.get().await.map_err(|error| match error {
+                PoolError::Backend(error) => store_error(error),
+                other => StoreError::Unavailable(other.to_string().into()),
+            })?;
+            Ok(SqliteLease {
+                held: Some((object, passage)),
+            })
+        };
+        tokio::time::timeout(self.acquire_timeout, wait)
+            .await
+            .unwrap_or_else(|_| Err(exhausted("no connection to the database came free in time")))
+    }
+
+    /// From now on the database is missing to whoever still holds it.
+    pub(super) fn forget(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    /// Waits until nobody uses the database, keeps new users waiting, and closes all
+    /// connections. What it gives lets them in again when dropped.
+    pub(super) async fn shut(
+        &self,
+        wait: Duration,
+    ) -> Result<OwnedRwLockWriteGuard<()>, StoreError> {
+        let guard = tokio::time::timeout(wait, Arc::clone(&self.gate).write_owned())
+            .await
+            .map_err(|_| exhausted("the database is in use"))?;
+        for pool in [&self.readers, &self.writer] {
+            for connection in pool.retain(|_, _| false).removed {
+                connection.close().await.map_err(store_error)?;
+            }
+        }
+        Ok(guard)
+    }
+}
+
+/// A connection on loan. Dropping it closes the connection, which rolls back;
+/// [`SqliteLease::end`] gives it back.
+pub struct SqliteLease {
+    // Empty only after `end`.
+    held: Option<(Object<Connections>, OwnedRwLockReadGuard<()>)>,
+}
+
+impl SqliteLease {
+    /// Ends the use of the connection with the outcome of its last statement, and passes the
+    /// outcome on. To be called with no transaction open and no result half read.
+    ///
+    /// # Errors
+    /// The outcome's, translated.
+    pub fn end<T>(mut self, outcome: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        if matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_))) {
+            drop(self.held.take());
+        }
+        outcome.map_err(store_error)
+    }
+
+    /// Rolls back after an error inside a transaction and ends the use.
+    pub async fn abort(self, error: sqlx::Error) -> StoreError {
+        if matches!(error, sqlx::Error::Database(_)) {
+            self.roll_back().await;
+        }
+        store_error(error)
+    }
+
+    /// Commits and ends the use. A commit that fails (a deferred foreign key) is rolled back.
+    ///
+    /// # Errors
+    /// Whatever the engine answers to the commit.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        match self.execute("COMMIT").await {
+            Ok(_) => self.end(Ok(())),
+            Err(error) => {
+                self.roll_back().await;
+                Err(store_error(error))
+            }
+        }
+    }
+
+    /// Rolls back and ends the use. Where that fails the connection is closed, which rolls
+    /// back as well; where the engine has rolled back by itself there is nothing to do.
+    pub async fn roll_back(mut self) {
+        let outcome = self.execute("ROLLBACK").await;
+        let nothing_open = |error: &sqlx::Error| matches!(error, sqlx::Error::Database(error) if error.message().contains("no transaction is active"));
+        if outcome.as_ref().map_or_else(nothing_open, |_| true) {
+            drop(self.held.take());
+        }
+    }
+}
+
+impl Deref for SqliteLease {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        #[expect(
+            clippy::expect_used,
+            reason = "the object leaves only together with the lease"
+        )]
+        let (object, _) = self.held.as_ref().expect("a lease holds its connection");
+        object
+    }
+}
+
+impl DerefMut for SqliteLease {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        #[expect(
+            clippy::expect_used,
+            reason = "the object leaves only together with the lease"
+        )]
+        let (object, _) = self.held.as_mut().expect("a lease holds its connection");
+        object
+    }
+}
+
+impl Drop for SqliteLease {
+    fn drop(&mut self) {
+        let Some((object, passage)) = self.held.take() else {
+            return;
+        };
+        let connection = Object::take(object);
+        // The last connection of a file that closes deletes its log by name. It must not do
+        // that after another database was made under this name, so the gate stays taken until
+        // the connection's thread has ended.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let _ = connection.close().await;
+                drop(passage);
+            });
+        }
+    }
+}
+
+/// Opens connections.
+struct Connections {
+    connect: SqliteConnectOptions,
+}
+
+impl managed::Manager for Connections {
+    type Type = SqliteConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<SqliteConnection, sqlx::Error> {
+        self.connect.connect().await
+    }
+
+    async fn recycle(&self, _: &mut SqliteConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        Ok(())
+    }
+}

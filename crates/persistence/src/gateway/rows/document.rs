@@ -1,0 +1,377 @@
+//! Rows as JSON or CSV, written straight into bytes.
+//!
+//! JSON: numbers are printed with all their digits (an exact number as it is kept, `1.10`;
+//! floating point as the shortest text that reads back the same), bytes as `\x` and hex
+//! digits, bits as zeros and ones. CSV is RFC 4180 with `\n`: null is an empty field, an
+//! empty text a pair of quotes, and truth is `t` or `f`, as PostgreSQL writes rows as text.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+use tidegate_domain::gateway::port::Encoding;
+use tidegate_domain::query::plan::OutputColumn;
+
+use super::field::{Field, Reader};
+
+/// Writes one document, piece by piece, into buffers of the caller's.
+pub(crate) struct Document {
+    encoding: Encoding,
+    // What stands before each value of a row: `{"a":`, `,"b":`; in CSV nothing or a comma.
+    before: Vec<Vec<u8>>,
+    header: Vec<u8>,
+    rows: u64,
+}
+
+impl Document {
+    /// A document of rows with these columns.
+    pub(crate) fn new(encoding: Encoding, output: &[OutputColumn]) -> Self {
+        let mut header = Vec::new();
+        let before = output
+            .iter()
+            .enumerate()
+            .map(|(at, column)| match encoding {
+                Encoding::Json => {
+                    let mut before = vec![if at == 0 { b'{' } else { b',' }];
+                    json_text(&mut before, column.name());
+                    before.push(b':');
+                    before
+                }
+                Encoding::Csv => {
+                    let before = if at == 0 { Vec::new() } else { vec![b','] };
+                    header.extend_from_slice(&before);
+                    csv_text(&mut header, column.name());
+                    before
+                }
+            })
+            .collect();
+        Self {
+            encoding,
+            before,
+            header,
+            rows: 0,
+        }
+    }
+
+    /// How many columns a row has.
+    pub(crate) fn columns(&self) -> usize {
+        self.before.len()
+    }
+
+    /// How many rows were written.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Writes what stands before the first row.
+    pub(crate) fn open(&self, out: &mut Vec<u8>) {
+        match self.encoding {
+            Encoding::Json => out.push(b'['),
+            Encoding::Csv => out.extend_from_slice(&self.header),
+        }
+    }
+
+    /// Writes what stands after the last row.
+    pub(crate) fn close(&self, out: &mut Vec<u8>) {
+        if self.encoding == Encoding::Json {
+            out.push(b']');
+        }
+    }
+
+    /// Writes a row, and what parts it from the one before.
+    ///
+    /// # Errors
+    /// A value that cannot be read.
+    pub(crate) fn row<R: Reader>(
+        &mut self,
+        out: &mut Vec<u8>,
+        row: &R::Row,
+        reader: &mut R,
+    ) -> Result<(), sqlx::Error> {
+        self.part(out);
+        for at in 0..self.before.len() {
+            let field = reader.field(row, at)?;
+            self.field(out, at, &field);
+        }
+        self.end_row(out);
+        Ok(())
+    }
+
+    /// Writes what parts a row from the one before, and counts it.
+    pub(crate) fn part(&mut self, out: &mut Vec<u8>) {
+        match self.encoding {
+            Encoding::Json if self.rows > 0 => out.push(b','),
+            Encoding::Json => {}
+            Encoding::Csv => out.push(b'\n'),
+        }
+        self.rows += 1;
+    }
+
+    /// Writes the value at this place of a row.
+    pub(crate) fn field(&self, out: &mut Vec<u8>, at: usize, field: &Field<'_>) {
+        if let Some(before) = self.before.get(at) {
+            out.extend_from_slice(before);
+        }
+        match self.encoding {
+            Encoding::Json => json(out, field),
+            Encoding::Csv => csv(out, field),
+        }
+    }
+
+    /// Writes the end of a row.
+    pub(crate) fn end_row(&self, out: &mut Vec<u8>) {
+        if self.encoding == Encoding::Json {
+            out.push(b'}');
+        }
+    }
+}
+
+fn json(out: &mut Vec<u8>, field: &Field<'_>) {
+    match field {
+        Field::Null => out.extend_from_slice(b"null"),
+        Field::Bool(true) => out.extend_from_slice(b"true"),
+        Field::Bool(false) => out.extend_from_slice(b"false"),
+        Field::Text(text) => json_text(out, text),
+        // Neither infinity nor what is no number can be a number in JSON.
+        Field::Double(number) if !number.is_finite() => json_text(out, not_finite(*number)),
+        Field::Float(number) if !number.is_finite() => {
+            json_text(out, not_finite(f64::from(*number)))
+        }
+        Field::Decimal(digits) if !is_number(digits) => json_text(out, digits),
+        // Of all that is written as a JSON text only this holds something to be escaped.
+        Field::Bytes(bytes) => {
+            out.extend_from_slice(b"\"\\\\x");
+            hex(out, bytes);
+            out.push(b'"');
+        }
+        Field::Moment(_) | Field::Bits(..) => {
+            out.push(b'"');
+            plain(out, field);
+            out.push(b'"');
+        }
+        Field::Json(text) => out.extend_from_slice(text.as_bytes()),
+        field => plain(out, field),
+    }
+}
+
+fn csv(out: &mut Vec<u8>, field: &Field<'_>) {
+    match field {
+        Field::Null => {}
+        Field::Text(text) | Field::Decimal(text) => csv_text(out, text),
+        Field::Json(text) => csv_text(out, text),
+        field => plain(out, field),
+    }
+}
+
+/// Values whose text needs neither quotes nor escapes.
+fn plain(out: &mut Vec<u8>, field: &Field<'_>) {
+    match field {
+        Field::Null => {}
+        Field::Bool(truth) => out.push(if *truth { b't' } else { b'f' }),
+        Field::Int(number) => display(out, number),
+        Field::UInt(number) => display(out, number),
+        Field::Float(number) => floating(out, number, f64::from(*number)),
+        Field::Double(number) => floating(out, number, *number),
+        Field::Decimal(digits) => out.extend_from_slice(digits.as_bytes()),
+        Field::Moment(text) => out.extend_from_slice(text.as_str().as_bytes()),
+        Field::Text(text) => out.extend_from_slice(text.as_bytes()),
+        Field::Json(text) => out.extend_from_slice(text.as_bytes()),
+        Field::Bytes(bytes) => {
+            out.extend_from_slice(b"\\x");
+            hex(out, bytes);
+        }
+        Field::Bits(bits, width) => {
+            out.extend((0..*width).rev().map(|bit| {
+                if bits.checked_shr(u32::from(bit)).unwrap_or(0) & 1 == 1 {
+                    b'1'
+                } else {
+                    b'0'
+                }
+            }));
+        }
+    }
+}
+
+fn display(out: &mut Vec<u8>, value: &impl Display) {
+    // Writing into a vector does not fail.
+    let _ = write!(out, "{value}");
+}
+
+/// The shortest digits that read back the same; with an exponent where there would be many
+/// zeros instead.
+fn floating<T: Display + std::fmt::LowerExp>(out: &mut Vec<u8>, number: &T, size: f64) {
+    let size = size.abs();
+    if size != 0.0 && !(1e-5..1e15).contains(&size) && size.is_finite() {
+        let _ = write!(out, "{number:e}");
+    } else if size.is_finite() {
+        display(out, number);
+    } else {
+        out.extend_from_slice(not_finite(size).as_bytes());
+    }
+}
+
+fn not_finite(number: f64) -> &'static str {
+    if number.is_nan() {
+        "NaN"
+    } else if number > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    }
+}
+
+/// Whether a text is a number as JSON has them, without exponent.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let all = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    all(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(all)
+}
+
+fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(bytes.len() * 2);
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+}
+
+/// A text in JSON's quotes.
+fn json_text(out: &mut Vec<u8>, text: &str) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut written = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x08 => b"\\b",
+            0x0c => b"\\f",
+            0..0x20 => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[written..at]);
+        if escape.is_empty() {
+            out.extend_from_slice(b"\\u00");
+            hex(out, &[*byte]);
+        } else {
+            out.extend_from_slice(escape);
+        }
+        written = at + 1;
+    }
+    out.extend_from_slice(&bytes[written..]);
+    out.push(b'"');
+}
+
+/// A text as a CSV field: in quotes where it holds a delimiter or could be taken for null.
+fn csv_text(out: &mut Vec<u8>, text: &str) {
+    let quoted = text.is_empty()
+        || text
+            .bytes()
+            .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
+    if !quoted {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    out.push(b'"');
+    for byte in text.bytes() {
+        if byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(field: &Field<'_>) -> (String, String) {
+        let (mut as_json, mut as_csv) = (Vec::new(), Vec::new());
+        json(&mut as_json, field);
+        csv(&mut as_csv, field);
+        (
+            String::from_utf8(as_json).unwrap(),
+            String::from_utf8(as_csv).unwrap(),
+        )
+    }
+
+    #[test]
+    fn values_are_written_exactly() {
+        let cases: [(Field<'_>, &str, &str); 20] = [
+            (Field::Null, "null", ""),
+            (Field::Bool(true), "true", "t"),
+            (Field::Bool(false), "false", "f"),
+            (
+                Field::Int(i64::MIN),
+                "-9223372036854775808",
+                "-9223372036854775808",
+            ),
+            (
+                Field::UInt(u64::MAX),
+                "18446744073709551615",
+                "18446744073709551615",
+            ),
+            (Field::Float(0.1), "0.1", "0.1"),
+            (Field::Float(f32::MAX), "3.4028235e38", "3.4028235e38"),
+            (Field::Double(1.0), "1", "1"),
+            (Field::Double(1e-7), "1e-7", "1e-7"),
+            (
+                Field::Double(0.1 + 0.2),
+                "0.30000000000000004",
+                "0.30000000000000004",
+            ),
+            (Field::Double(f64::INFINITY), "\"Infinity\"", "Infinity"),
+            (Field::Decimal("-1.10".into()), "-1.10", "-1.10"),
+            (Field::Decimal("007".into()), "\"007\"", "007"),
+            (Field::Text("".into()), "\"\"", "\"\""),
+            (
+                Field::Text("a,\"b\"".into()),
+                r#""a,\"b\"""#,
+                r#""a,""b""""#,
+            ),
+            (
+                Field::Text("\u{1}\u{7f}\t🙂\\".into()),
+                "\"\\u0001\u{7f}\\t🙂\\\\\"",
+                "\u{1}\u{7f}\t🙂\\",
+            ),
+            (
+                Field::Bytes([0, 255].as_slice().into()),
+                r#""\\x00ff""#,
+                r"\x00ff",
+            ),
+            (Field::Bits(5, 4), "\"0101\"", "0101"),
+            (
+                Field::Bits(u64::MAX, 64),
+                &format!("\"{}\"", "1".repeat(64)),
+                &"1".repeat(64),
+            ),
+            (
+                Field::Json(r#"{"a": [1]}"#),
+                r#"{"a": [1]}"#,
+                r#""{""a"": [1]}""#,
+            ),
+        ];
+        for (field, as_json, as_csv) in cases {
+            assert_eq!(
+                both(&field),
+                (as_json.to_owned(), as_csv.to_owned()),
+                "{field:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_character_reads_back_from_json() {
+        let text: String = (0..0x3000).filter_map(char::from_u32).collect();
+        let mut out = Vec::new();
+        json_text(&mut out, &text);
+        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+    }
+}

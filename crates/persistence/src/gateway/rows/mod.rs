@@ -1,0 +1,81 @@
+//! What the row stores of all engines share: values as they travel ([`field`]), rows on their way
+//! in ([`batch`]), documents made of rows ([`document`]), rows kept back to be sorted ([`collect`]) and documents that
+//! leave in pieces while their rows arrive ([`body`]).
+
+pub(super) mod batch;
+pub(super) mod body;
+pub(super) mod collect;
+pub(super) mod document;
+pub(super) mod field;
+pub(super) mod keyed;
+
+use futures_util::{Stream, TryStreamExt};
+
+use document::Document;
+use field::Reader;
+
+/// How large a document may grow before it is sent in pieces instead.
+pub(super) const WHOLE: usize = 256 * 1024;
+
+/// How large a piece is.
+pub(super) const PIECE: usize = 64 * 1024;
+
+/// How many rows a read may be expected to give before it is streamed at once, without
+/// trying whether the document stays small.
+const MANY_ROWS: u64 = 10_000;
+
+/// A document that was small enough to be read as a whole.
+pub(super) struct Whole {
+    /// How many rows it has.
+    pub(super) rows: u64,
+    /// The count that came with the rows, where it was asked for and there was a row.
+    pub(super) counted: Option<u64>,
+    /// The document.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Reads all rows into a document; `None` when it grew too large and the rest was left
+/// unread. With `counted` the column after the shown ones is the number of all rows.
+pub(super) async fn whole<S, R>(
+    mut rows: S,
+    reader: &mut R,
+    mut document: Document,
+    counted: bool,
+) -> Result<Option<Whole>, sqlx::Error>
+where
+    S: Stream<Item = Result<R::Row, sqlx::Error>> + Unpin,
+    R: Reader,
+{
+    let mut total = None;
+    let mut bytes = Vec::with_capacity(4096);
+    document.open(&mut bytes);
+    while let Some(row) = rows.try_next().await? {
+        document.row(&mut bytes, &row, reader)?;
+        if counted && total.is_none() {
+            total = Some(reader.number(&row, document.columns())?);
+        }
+        if bytes.len() > WHOLE {
+            return Ok(None);
+        }
+    }
+    document.close(&mut bytes);
+    Ok(Some(Whole {
+        rows: document.rows(),
+        counted: total,
+        bytes,
+    }))
+}
+
+/// Whether a read is likely to give so many rows that its document has to be streamed.
+pub(super) fn is_large(plan: &tidegate_domain::query::plan::ReadPlan) -> bool {
+    let most = plan.limit().unwrap_or(u64::MAX);
+    let there = plan.table().row_estimate.unwrap_or(0);
+    plan.predicate().is_empty() && most.min(there) > MANY_ROWS
+}
+
+/// How many rows fit in all, as far as a page tells it: a page that is not full is the last.
+pub(super) fn total_of_page(rows: u64, limit: Option<u64>, offset: u64) -> Option<u64> {
+    let full = limit.is_some_and(|limit| rows >= limit);
+    let seen = rows > 0 || offset == 0;
+    (!full && seen).then_some(offset + rows)
+}

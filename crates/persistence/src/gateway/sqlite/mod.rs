@@ -1,0 +1,13 @@
+//! SQLite: how types are kept, discovery, definition and rows.
+
+pub(crate) mod convert;
+pub(crate) mod create_text;
+pub(crate) mod define;
+mod describe;
+pub(crate) mod discover;
+mod fields;
+pub(crate) mod rebuild;
+pub mod rows;
+mod steps;
+pub(crate) mod types;
+mod write;
