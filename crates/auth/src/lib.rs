@@ -1,0 +1,13 @@
+//! Password hashing, keyed digests, access tokens, the clock and randomness: adapters of
+//! the domain's ports. Keys come in from outside and go nowhere.
+
+mod digest;
+mod key;
+mod password;
+mod system;
+mod token;
+
+pub use self::digest::KeyedDigest;
+pub use self::password::BcryptHasher;
+pub use self::system::{SystemClock, SystemRandom};
+pub use self::token::{JwtOptions, JwtTokens, SigningKey};

@@ -1,0 +1,79 @@
+//! The one home of the system's clock and of its generator of random numbers.
+
+use chrono::{DateTime, Utc};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use tidegate_domain::system::{Clock, Randomness};
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the clock's home")]
+    fn now(&self) -> DateTime<Utc> {
+        // By way of the standard library: chrono is built without its own clock.
+        DateTime::from(std::time::SystemTime::now())
+    }
+}
+
+/// The operating system's generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemRandom;
+
+const LETTERS_AND_DIGITS: &[u8; 62] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+impl Randomness for SystemRandom {
+    #[allow(
+        clippy::expect_used,
+        reason = "a server without randomness must not hand out secrets"
+    )]
+    fn alphanumeric(&self, length: usize) -> String {
+        // The largest multiple of 62 in a byte: what lies above would favour some letters.
+        const LIMIT: u8 = 248;
+        let mut text = String::with_capacity(length);
+        let mut bytes = [0; 64];
+        while text.len() < length {
+            SysRng
+                .try_fill_bytes(&mut bytes)
+                .expect("the operating system has no random numbers");
+            let fair = bytes
+                .iter()
+                .filter(|byte| **byte < LIMIT)
+                .take(length - text.len());
+            text.extend(fair.map(|byte| char::from(LETTERS_AND_DIGITS[usize::from(byte % 62)])));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_texts_have_their_length_and_all_letters() {
+        for length in [0, 1, 32, 128, 1000] {
+            let text = SystemRandom.alphanumeric(length);
+            assert_eq!(text.len(), length);
+            assert!(text.chars().all(|c| c.is_ascii_alphanumeric()));
+        }
+        assert_ne!(SystemRandom.alphanumeric(32), SystemRandom.alphanumeric(32));
+        let long = SystemRandom.alphanumeric(62 * 2000);
+        for letter in LETTERS_AND_DIGITS {
+            let count = long.bytes().filter(|byte| byte == letter).count();
+            // Seven standard deviations around the mean of 2000.
+            assert!(
+                (1690..=2310).contains(&count),
+                "{}: {count}",
+                char::from(*letter)
+            );
+        }
+    }
+
+    #[test]
+    fn the_clock_runs() {
+        assert!(SystemClock.now() <= SystemClock.now());
+    }
+}
