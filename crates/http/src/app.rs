@@ -1,0 +1,274 @@
+//! The application: its settings, its services, and the server around them.
+
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Service as _, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::KeepAlive;
+use actix_web::middleware::from_fn;
+use actix_web::{App, Error, HttpServer, web};
+use ipnet::IpNet;
+use tidegate_application::accounts::Accounts;
+use tidegate_application::auth::Authenticator;
+use tidegate_application::gateway::Gateway;
+use tidegate_application::rows::Rows;
+use tidegate_application::versions::Versions;
+use tidegate_domain::system::Randomness;
+use tokio::runtime::Handle;
+
+use crate::middleware::access_log::LoggedBody;
+use crate::middleware::cors::{Cors, cors};
+use crate::middleware::edge::{Edge, edge};
+use crate::middleware::gate::{Gate, gate};
+use crate::middleware::limits::Limits;
+use crate::openapi::document;
+use crate::route::index::RouteIndex;
+use crate::route::{RouteSpec, register};
+use crate::routes::docs::Documentation;
+use crate::routes::files::fallback;
+
+/// How often clients that have become quiet are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The use cases that handlers call; `web::Data<Services>` in their arguments.
+#[derive(Clone)]
+pub struct Services {
+    /// Checks credentials, makes and ends sessions.
+    pub authenticator: Arc<Authenticator>,
+    /// Users and their keys.
+    pub accounts: Arc<Accounts>,
+    /// API versions.
+    pub versions: Arc<Versions>,
+    /// Databases and tables.
+    pub gateway: Arc<Gateway>,
+    /// Rows of tables.
+    pub rows: Arc<Rows>,
+    /// Draws request ids.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+/// The settings of the HTTP layer.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// The product's version, shown at the root and in the documentation.
+    pub version: &'static str,
+    /// Threads that serve requests; `None`: one for each processor.
+    pub workers: Option<usize>,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// Within what time the head of a request must have arrived.
+    pub request_header_timeout: Duration,
+    /// How long the next piece of a body may take to arrive.
+    pub body_idle_timeout: Duration,
+    /// How long requests under way are given when the server stops.
+    pub shutdown_timeout: Duration,
+    /// The largest body, in bytes.
+    pub max_body_bytes: u64,
+    /// The largest streamed import, in bytes.
+    pub max_import_bytes: u64,
+    /// The longest path with query, in bytes.
+    pub max_url_bytes: usize,
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The base of links; `None`: from the request.
+    pub public_url: Option<String>,
+    /// The origins whose pages may call; `*` alone for all.
+    pub cors_origins: Vec<String>,
+    /// Whether requests are counted.
+    pub limits_enabled: bool,
+    /// Requests a minute and client under the general limit.
+    pub general_per_minute: u32,
+    /// Requests a minute and client under the strict limit.
+    pub credentials_per_minute: u32,
+    /// Whether the documentation is open to everybody.
+    pub docs_public: bool,
+    /// The folder whose files are served where no route is.
+    pub static_dir: Option<PathBuf>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            workers: None,
+            keep_alive: Duration::from_secs(75),
+            request_header_timeout: Duration::from_secs(10),
+            body_idle_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(30),
+            max_body_bytes: 10 * 1024 * 1024,
+            max_import_bytes: 1024 * 1024 * 1024,
+            max_url_bytes: 16 * 1024,
+            trusted_proxies: Vec::new(),
+            public_url: None,
+            cors_origins: vec!["*".to_owned()],
+            limits_enabled: true,
+            general_per_minute: 6000,
+            credentials_per_minute: 30,
+            docs_public: false,
+            static_dir: None,
+        }
+    }
+}
+
+/// Everything that the workers share, made once. [`Layer::app`] makes a worker's own part.
+#[derive(Clone)]
+pub struct Layer {
+    runtime: Handle,
+    routes: Arc<[RouteSpec]>,
+    limits: Arc<Limits>,
+    options: web::Data<HttpOptions>,
+    services: web::Data<Services>,
+    edge: web::Data<Edge>,
+    cors: web::Data<Cors>,
+    gate: web::Data<Gate>,
+    documentation: web::Data<Documentation>,
+}
+
+impl Layer {
+    /// The layer with all routes.
+    ///
+    /// # Errors
+    /// When the OpenAPI document cannot be written.
+    pub fn new(options: HttpOptions, services: Services) -> io::Result<Self> {
+        Self::with_routes(options, services, crate::routes::all())
+    }
+
+    /// The layer with some routes.
+    ///
+    /// # Errors
+    /// As [`Layer::new`].
+    pub fn with_routes(
+        options: HttpOptions,
+        services: Services,
+        routes: Vec<RouteSpec>,
+    ) -> io::Result<Self> {
+        let routes = register::sorted(routes);
+        let limits = Arc::new(Limits::new(&options));
+        let server = options.public_url.as_deref().unwrap_or_default();
+        let document = document(
+            routes.iter().map(|route| route.info().as_ref()),
+            server,
+            options.version,
+        );
+        let documentation = Documentation::new(&document)?;
+        let edge = Edge {
+            index: Arc::new(RouteIndex::new(&routes)),
+            randomness: Arc::clone(&services.randomness),
+            trusted_proxies: options.trusted_proxies.clone(),
+            public_url: options.public_url.clone(),
+        };
+        let gate = Gate {
+            limits: Arc::clone(&limits),
+            max_url_bytes: options.max_url_bytes,
+            authenticator: Arc::clone(&services.authenticator),
+            versions: Arc::clone(&services.versions),
+        };
+        Ok(Self {
+            runtime: Handle::try_current().map_err(io::Error::other)?,
+            routes: routes.into(),
+            limits,
+            edge: web::Data::new(edge),
+            cors: web::Data::new(Cors::new(&options.cors_origins)),
+            gate: web::Data::new(gate),
+            documentation: web::Data::new(documentation),
+            options: web::Data::new(options),
+            services: web::Data::new(services),
+        })
+    }
+
+    /// The application of one worker.
+    pub fn app(
+        &self,
+    ) -> App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<LoggedBody>,
+            Error = Error,
+            InitError = (),
+        > + use<>,
+    > {
+        let routes = Arc::clone(&self.routes);
+        let runtime = self.runtime.clone();
+        App::new()
+            .app_data(self.options.clone())
+            .app_data(self.services.clone())
+            .app_data(self.edge.clone())
+            .app_data(self.cors.clone())
+            .app_data(self.gate.clone())
+            .app_data(self.documentation.clone())
+            .configure(|config| register::configure(&routes, config))
+            .default_service(web::to(fallback))
+            // The last one is the outermost. The gate asks the database too (API keys,
+            // passwords), so it runs on the shared runtime like the handlers.
+            .wrap(from_fn(gate))
+            .wrap_fn(move |request, service| on_runtime(runtime.clone(), service.call(request)))
+            .wrap(from_fn(cors))
+            .wrap(from_fn(edge))
+    }
+}
+
+/// Serves requests on `listener` until `shutdown` is done and the requests under way
+/// have been answered. Called within a tokio runtime, which database connections that
+/// handlers open live on: a worker's own runtime ends with the worker, while others
+/// still use them.
+///
+/// # Errors
+/// When the socket fails.
+pub fn serve(
+    listener: TcpListener,
+    options: HttpOptions,
+    services: Services,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<impl Future<Output = io::Result<()>> + Send + 'static> {
+    run(listener, Layer::new(options, services)?, shutdown)
+}
+
+/// Serves a layer, as [`serve`].
+///
+/// # Errors
+/// When the socket fails.
+pub fn run(
+    listener: TcpListener,
+    layer: Layer,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<impl Future<Output = io::Result<()>> + Send + 'static> {
+    let options = Arc::clone(&layer.options);
+    let limits = Arc::clone(&layer.limits);
+    let mut server = HttpServer::new(move || layer.app())
+        .keep_alive(KeepAlive::Timeout(options.keep_alive))
+        .client_request_timeout(options.request_header_timeout)
+        .client_disconnect_timeout(Duration::from_secs(5))
+        .shutdown_timeout(options.shutdown_timeout.as_secs())
+        .shutdown_signal(shutdown);
+    if let Some(workers) = options.workers {
+        server = server.workers(workers.clamp(1, 512));
+    }
+    let server = server.listen(listener)?.run();
+    let forget = async move {
+        let mut interval = tokio::time::interval(FORGET_INTERVAL);
+        loop {
+            interval.tick().await;
+            limits.forget_quiet();
+        }
+    };
+    Ok(async move {
+        tokio::select! {
+            ended = server => ended,
+            never = forget => never,
+        }
+    })
+}
+
+/// Polls a future with the sockets and timers that it makes on `runtime`.
+fn on_runtime<F: Future>(runtime: Handle, future: F) -> impl Future<Output = F::Output> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |context| {
+        let _entered = runtime.enter();
+        future.as_mut().poll(context)
+    })
+}

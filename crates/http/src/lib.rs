@@ -1,0 +1,20 @@
+//! The HTTP layer of Tidegate: routes, extractors, errors, limits and the server.
+//!
+//! It sees the domain and the use cases, and no database, hashing or token library.
+
+pub mod app;
+pub mod auth;
+pub mod context;
+pub mod error;
+pub mod extract;
+pub mod middleware;
+pub mod openapi;
+pub mod paging;
+pub mod rest;
+pub mod route;
+pub mod routes;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

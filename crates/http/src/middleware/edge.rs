@@ -1,0 +1,187 @@
+//! The outermost middleware: it learns what is to be known of a request, and finishes
+//! every answer: error bodies, id, security headers, access line.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, USER_AGENT,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, HttpResponse, web};
+use ipnet::IpNet;
+use tidegate_application::auth::ClientInfo;
+use tidegate_domain::system::Randomness;
+use tracing::Instrument as _;
+
+use crate::auth::SharedOutcome;
+use crate::context::{NO_ADDRESS, RequestContext};
+use crate::error::ApiError;
+use crate::error::render::render;
+use crate::middleware::access_log::{AccessLine, LoggedBody};
+use crate::middleware::client::Origin;
+use crate::middleware::gate::VERSION;
+use crate::middleware::request_id::{REQUEST_ID, request_id};
+use crate::route::index::{Entry, RouteIndex};
+
+/// How much of a text that a client chose is written to the log.
+const LOGGED_LENGTH: usize = 255;
+
+/// What the middleware needs.
+pub struct Edge {
+    /// Finds routes.
+    pub index: Arc<RouteIndex>,
+    /// Draws request ids.
+    pub randomness: Arc<dyn Randomness>,
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The base of links, if it is fixed.
+    pub public_url: Option<String>,
+}
+
+impl Edge {
+    fn context(&self, request: &ServiceRequest) -> RequestContext {
+        let peer = request.peer_addr().map_or(NO_ADDRESS, |peer| peer.ip());
+        let headers = request.headers();
+        let origin = Origin::of(peer, headers, &self.trusted_proxies);
+        let path = request.match_info().as_str();
+        let entry = self.index.find(path);
+        RequestContext {
+            request_id: request_id(headers, self.randomness.as_ref()),
+            base_url: origin.base_url(self.public_url.as_deref()),
+            https: origin.https,
+            client: ClientInfo {
+                address: origin.address,
+                agent: text(headers, &USER_AGENT),
+            },
+            path: path.to_owned(),
+            route: entry
+                .and_then(|entry| entry.route(request.method()))
+                .cloned(),
+            versioned: entry.is_some_and(|entry| entry.versioned(request.method())),
+            challenge: entry.map(Entry::challenge).unwrap_or_default(),
+        }
+    }
+}
+
+/// The middleware.
+///
+/// # Errors
+/// None in practice: the services inside turn their errors into answers.
+pub async fn edge<B: MessageBody + 'static>(
+    edge: web::Data<Edge>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<LoggedBody>, Error> {
+    let started = Instant::now();
+    let context = Rc::new(edge.context(&request));
+    let version = text(request.headers(), &VERSION);
+    request.extensions_mut().insert(Rc::clone(&context));
+    let span = tracing::info_span!(
+        "request",
+        request_id = context.request_id,
+        method = %request.method(),
+        path = context.path,
+    );
+    async {
+        let response = next.call(request).await?.map_into_boxed_body();
+        let mut response = with_error_body(response, &context);
+        finish(response.headers_mut(), &context);
+        let line = line(&response, &context, started, version);
+        Ok(response.map_body(|_, body| LoggedBody::new(body, line)))
+    }
+    .instrument(span)
+    .await
+}
+
+/// Renders the error of a response again, now that the request is known. Errors that are
+/// not ours come from actix and have no more to say than their status.
+fn with_error_body(
+    response: ServiceResponse<BoxBody>,
+    context: &RequestContext,
+) -> ServiceResponse<BoxBody> {
+    let Some(error) = response.response().error() else {
+        return response;
+    };
+    let rendered = match error.as_error::<ApiError>() {
+        Some(error) => {
+            error.log();
+            render(error, &context.error_context())
+        }
+        None => render(&foreign(error), &context.error_context()),
+    };
+    let (request, old) = response.into_parts();
+    ServiceResponse::new(request, keep_headers(&old, rendered))
+}
+
+/// Headers that the middleware inside has added (CORS, limits) stay.
+fn keep_headers(old: &HttpResponse, mut new: HttpResponse) -> HttpResponse {
+    let own: Vec<HeaderName> = new.headers().keys().cloned().collect();
+    for (name, value) in old.headers() {
+        if !own.contains(name) {
+            new.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    new
+}
+
+fn foreign(error: &Error) -> ApiError {
+    let status = error.as_response_error().status_code();
+    if status.is_server_error() {
+        let error = ApiError::internal(error.to_string());
+        error.log();
+        return error;
+    }
+    let reason = status.canonical_reason().unwrap_or("Bad Request");
+    ApiError::new(
+        status,
+        reason.to_ascii_lowercase().replace([' ', '-'], "_"),
+        error.to_string(),
+    )
+}
+
+fn finish(headers: &mut HeaderMap, context: &RequestContext) {
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+        headers.insert(REQUEST_ID.clone(), id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if context.https {
+        headers.insert(
+            STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
+    }
+}
+
+fn line(
+    response: &ServiceResponse<BoxBody>,
+    context: &RequestContext,
+    started: Instant,
+    version: Option<String>,
+) -> AccessLine {
+    let request = response.request();
+    let user = request
+        .extensions()
+        .get::<SharedOutcome>()
+        .and_then(|outcome| outcome.user());
+    AccessLine {
+        request_id: context.request_id.clone(),
+        method: request.method().clone(),
+        path: context.path.clone(),
+        status: response.status(),
+        started,
+        user,
+        version,
+        agent: context.client.agent.clone(),
+        address: context.client.address.to_string(),
+    }
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let text = String::from_utf8_lossy(headers.get(name)?.as_bytes());
+    Some(text.chars().take(LOGGED_LENGTH).collect())
+}

@@ -1,0 +1,100 @@
+//! Reading rows: `GET` and `HEAD`.
+
+use actix_web::http::header::{
+    ACCEPT, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE, VARY as VARY_NAME,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, body};
+use futures_util::TryStreamExt;
+use percent_encoding::utf8_percent_encode;
+use tidegate_application::rows::Rows;
+use tidegate_domain::gateway::port::RowStream;
+use tidegate_domain::permission::{Authorized, ReadRows};
+
+use super::grammar::{self, Pairs};
+use super::prefer::Preferences;
+use super::{ACCEPT_PROFILE, VARY, check_profile, media, range, texts};
+use crate::error::ApiError;
+
+/// `Prefer` (RFC 7240).
+pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// `Preference-Applied` (RFC 7240).
+pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const RANGE_UNIT: HeaderName = HeaderName::from_static("range-unit");
+
+/// Answers a read. The rows leave as they arrive; dropping the response drops the query.
+///
+/// # Errors
+/// A request that cannot be read, or does not fit the table.
+pub async fn answer(
+    rows: &Rows,
+    auth: &Authorized<ReadRows>,
+    request: &HttpRequest,
+    database: &str,
+    table: &str,
+) -> Result<HttpResponse, ApiError> {
+    check_profile(request, ACCEPT_PROFILE, database)?;
+    let encoding = media::negotiate(texts(request, ACCEPT))?;
+    let preferences = Preferences::parse(texts(request, PREFER))?;
+    let pairs = grammar::decode(request.query_string())?;
+    let mut query = grammar::parse_pairs(&pairs)?.query;
+    query.count = preferences.count;
+    if request.method() == Method::GET {
+        let unit = texts(request, RANGE_UNIT).next();
+        range::narrow(&mut query, texts(request, RANGE).next(), unit)?;
+    }
+
+    let read = rows.read(auth, database, table, &query, encoding).await?;
+    let status = range::status(query.offset, read.returned, read.total)?;
+
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((CONTENT_TYPE, media::content_type(encoding)))
+        .insert_header((
+            CONTENT_RANGE,
+            range::content_range(query.offset, read.returned, read.total),
+        ))
+        .insert_header((CONTENT_LOCATION, location(database, table, &pairs)));
+    finish(&mut response, preferences.applied_to_read());
+    Ok(send(request, response, read.body))
+}
+
+/// Headers that all answers have.
+pub(super) fn finish(response: &mut HttpResponseBuilder, applied: Option<String>) {
+    response.insert_header((VARY_NAME, VARY));
+    if let Some(applied) = applied {
+        response.insert_header((PREFERENCE_APPLIED, applied));
+    }
+}
+
+/// The response with its rows; without them for `HEAD`, which then asks for no more of them.
+pub(super) fn send(
+    request: &HttpRequest,
+    mut response: HttpResponseBuilder,
+    rows: RowStream,
+) -> HttpResponse {
+    if request.method() == Method::HEAD {
+        // Of no known length, as that of `GET`.
+        return response.message_body(body::None::new()).map_or_else(
+            |_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR),
+            HttpResponse::map_into_boxed_body,
+        );
+    }
+    // The status has left by then: all that is left to do is to cut the connection, which the
+    // server does when a body fails, and to say why in the log.
+    response.streaming(rows.inspect_err(|error| {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the rows broke off"
+        );
+    }))
+}
+
+/// Where the same answer is found: the same path, with the query in canonical order.
+fn location(database: &str, table: &str, pairs: &Pairs) -> String {
+    let [database, table] =
+        [database, table].map(|name| utf8_percent_encode(name, &grammar::ESCAPED));
+    let query = grammar::canonical(pairs);
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("/rest/{database}/{table}{mark}{query}")
+}

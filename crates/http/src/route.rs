@@ -1,0 +1,265 @@
+//! The route table. Each route is registered once, with all that is known of it; from
+//! the table come the registration at actix, the 405 with `Allow`, the permission
+//! matrix of the tests and the OpenAPI document.
+//!
+//! ```ignore
+//! RouteSpec::get("/users/{id}", "getUser", "One user")
+//!     .tag("users")
+//!     .access(Access::SignedIn)
+//!     .answers::<UserView>(200, "The user")
+//!     .to(get_user)
+//! ```
+
+pub mod builder;
+pub mod index;
+pub mod register;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use actix_web::Route;
+use actix_web::http::Method;
+use utoipa::ToSchema;
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{Ref, RefOr};
+
+use crate::error::render::Challenge;
+pub use crate::route::builder::RouteBuilder;
+
+/// Who may use a route. The handler proves it with [`crate::auth::Require`]; a test
+/// compares the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Every user.
+    SignedIn,
+    /// Administrators.
+    Admin,
+    /// Administrators, and the user whose id is `{id}` in the path.
+    AdminOrSelf,
+    /// Who may read rows of gateway databases.
+    ReadRows,
+    /// Who may write rows of gateway databases.
+    WriteRows,
+    /// Every user, with name and password too; everybody where the documentation is public.
+    Docs,
+}
+
+/// Which limit a route's requests count against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitClass {
+    /// The general limit.
+    General,
+    /// The strict one: routes that take credentials, and the short gateway routes.
+    Credentials,
+    /// None: health checks.
+    Unlimited,
+}
+
+/// A route without its handler.
+#[derive(Clone)]
+pub struct RouteInfo {
+    /// The method. A `GET` also answers `HEAD`, unless the path has its own.
+    pub method: Method,
+    /// The path pattern, `/users/{id}`; the form with a slash at the end comes by itself.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    /// Which limit its requests count against.
+    pub limit: LimitClass,
+    /// The scheme that its 401 asks for.
+    pub challenge: Challenge,
+    /// Whether HTTP Basic with a user name and password is taken here.
+    pub password: bool,
+    /// Whether `X-Version` is looked at.
+    pub versioned: bool,
+    /// The group in the documentation.
+    pub tag: &'static str,
+    /// The name in generated clients, unique.
+    pub operation_id: &'static str,
+    /// One line for the documentation.
+    pub summary: &'static str,
+    /// More for the documentation.
+    pub description: Option<&'static str>,
+    /// What the body may be.
+    pub bodies: Vec<BodyInfo>,
+    /// What may be answered, beyond the errors that follow from the rest.
+    pub answers: Vec<AnswerInfo>,
+    /// Query and header parameters; those of the path follow from the pattern.
+    pub parameters: Vec<Parameter>,
+}
+
+impl fmt::Debug for RouteInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({:?})", self.method, self.path, self.access)
+    }
+}
+
+/// One form of a request's body.
+#[derive(Clone, Debug)]
+pub struct BodyInfo {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its schema, if it has one.
+    pub schema: Option<SchemaRef>,
+}
+
+/// One answer of a route.
+#[derive(Clone, Debug)]
+pub struct AnswerInfo {
+    /// The status.
+    pub status: u16,
+    /// When it is given.
+    pub description: &'static str,
+    /// The media type of its body.
+    pub media_type: &'static str,
+    /// The schema of its body, if it has one.
+    pub schema: Option<SchemaRef>,
+}
+
+/// A schema by name, with those it refers to.
+#[derive(Clone, Copy, Debug)]
+pub struct SchemaRef {
+    name: fn() -> Cow<'static, str>,
+    collect: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+impl SchemaRef {
+    /// The schema of a type.
+    pub fn of<T: ToSchema>() -> Self {
+        Self {
+            name: T::name,
+            collect: |schemas| {
+                schemas.push((T::name().into_owned(), T::schema()));
+                T::schemas(schemas);
+            },
+        }
+    }
+
+    /// The reference to it.
+    pub fn reference(&self) -> RefOr<Schema> {
+        RefOr::Ref(Ref::from_schema_name((self.name)()))
+    }
+
+    /// Adds the schema and those it refers to.
+    pub fn collect(&self, schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        (self.collect)(schemas);
+    }
+}
+
+/// A route with its handler.
+#[derive(Clone)]
+pub struct RouteSpec {
+    info: Arc<RouteInfo>,
+    // actix's routes belong to one worker each, so every worker makes its own.
+    make: Arc<dyn Fn() -> Route + Send + Sync>,
+}
+
+impl RouteSpec {
+    /// A `GET` (and `HEAD`) route.
+    pub fn get(
+        path: &'static str,
+        operation_id: &'static str,
+        summary: &'static str,
+    ) -> RouteBuilder {
+        Self::of(Method::GET, path, operation_id, summary)
+    }
+
+    /// A `POST` route.
+    pub fn post(
+        path: &'static str,
+        operation_id: &'static str,
+        summary: &'static str,
+    ) -> RouteBuilder {
+        Self::of(Method::POST, path, operation_id, summary)
+    }
+
+    /// A `PUT` route.
+    pub fn put(
+        path: &'static str,
+        operation_id: &'static str,
+        summary: &'static str,
+    ) -> RouteBuilder {
+        Self::of(Method::PUT, path, operation_id, summary)
+    }
+
+    /// A `PATCH` route.
+    pub fn patch(
+        path: &'static str,
+        operation_id: &'static str,
+        summary: &'static str,
+    ) -> RouteBuilder {
+        Self::of(Method::PATCH, path, operation_id, summary)
+    }
+
+    /// A `DELETE` route.
+    pub fn delete(
+        path: &'static str,
+        operation_id: &'static str,
+        summary: &'static str,
+    ) -> RouteBuilder {
+        Self::of(Method::DELETE, path, operation_id, summary)
+    }
+
+    /// A route of any method.
+    pub fn of(
+        method: Method,
+        path: &'static str,
+        operation_id: &'static str,
+        summary: &'static str,
+    ) -> RouteBuilder {
+        RouteBuilder(RouteInfo {
+            method,
+            path,
+            access: Access::SignedIn,
+            limit: LimitClass::General,
+            challenge: Challenge::Bearer,
+            password: false,
+            versioned: true,
+            tag: "tidegate",
+            operation_id,
+            summary,
+            description: None,
+            bodies: Vec::new(),
+            answers: Vec::new(),
+            parameters: Vec::new(),
+        })
+    }
+
+    /// What is known of it.
+    pub fn info(&self) -> &Arc<RouteInfo> {
+        &self.info
+    }
+}
+
+/// The whole table, in the order of matching, without the handlers.
+pub fn table() -> Vec<Arc<RouteInfo>> {
+    register::sorted(crate::routes::all())
+        .iter()
+        .map(|route| Arc::clone(route.info()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::index::RouteIndex;
+
+    #[test]
+    fn every_route_is_found_and_none_hides_another() {
+        let routes = register::sorted(crate::routes::all());
+        let index = RouteIndex::new(&routes);
+        for route in &routes {
+            let info = route.info();
+            let path = crate::testing::example_path(info.path);
+            let found = index
+                .find(&path)
+                .and_then(|entry| entry.route(&info.method));
+            let found = found.map(|found| found.operation_id);
+            assert_eq!(found, Some(info.operation_id), "{} {path}", info.method);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! How a route is described on its way into the table.
+
+use std::sync::Arc;
+
+use actix_web::{FromRequest, Handler, Responder, Route};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::error::render::Challenge;
+use crate::route::{Access, AnswerInfo, BodyInfo, LimitClass, RouteInfo, RouteSpec, SchemaRef};
+
+/// A route on its way into the table. Without more it is for signed-in users, under the
+/// general limit and subject to the version check.
+pub struct RouteBuilder(pub(super) RouteInfo);
+
+impl RouteBuilder {
+    /// Who may use it.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.0.access = access;
+        if access == Access::Docs {
+            self = self.password().basic().unversioned();
+        }
+        self
+    }
+
+    /// Which limit applies.
+    #[must_use]
+    pub fn limit(mut self, limit: LimitClass) -> Self {
+        self.0.limit = limit;
+        self
+    }
+
+    /// The group in the documentation.
+    #[must_use]
+    pub fn tag(mut self, tag: &'static str) -> Self {
+        self.0.tag = tag;
+        self
+    }
+
+    /// More for the documentation.
+    #[must_use]
+    pub fn description(mut self, description: &'static str) -> Self {
+        self.0.description = Some(description);
+        self
+    }
+
+    /// Its 401 asks for HTTP Basic.
+    #[must_use]
+    pub fn basic(mut self) -> Self {
+        self.0.challenge = Challenge::Basic;
+        self
+    }
+
+    /// HTTP Basic with a user name and password is taken here.
+    #[must_use]
+    pub fn password(mut self) -> Self {
+        self.0.password = true;
+        self
+    }
+
+    /// `X-Version` is not looked at.
+    #[must_use]
+    pub fn unversioned(mut self) -> Self {
+        self.0.versioned = false;
+        self
+    }
+
+    /// Takes a JSON body.
+    #[must_use]
+    pub fn json<T: ToSchema>(self) -> Self {
+        self.body("application/json", Some(SchemaRef::of::<T>()))
+    }
+
+    /// Takes a form.
+    #[must_use]
+    pub fn form<T: ToSchema>(self) -> Self {
+        self.body(
+            "application/x-www-form-urlencoded",
+            Some(SchemaRef::of::<T>()),
+        )
+    }
+
+    /// Takes a body of any media type.
+    #[must_use]
+    pub fn body(mut self, media_type: &'static str, schema: Option<SchemaRef>) -> Self {
+        self.0.bodies.push(BodyInfo { media_type, schema });
+        self
+    }
+
+    /// Takes these query parameters.
+    #[must_use]
+    pub fn query<T: IntoParams>(mut self) -> Self {
+        self.0
+            .parameters
+            .extend(T::into_params(|| Some(ParameterIn::Query)));
+        self
+    }
+
+    /// Takes one more parameter.
+    #[must_use]
+    pub fn parameter(mut self, parameter: impl Into<Parameter>) -> Self {
+        self.0.parameters.push(parameter.into());
+        self
+    }
+
+    /// Answers JSON.
+    #[must_use]
+    pub fn answers<T: ToSchema>(self, status: u16, description: &'static str) -> Self {
+        self.answer(AnswerInfo {
+            status,
+            description,
+            media_type: "application/json",
+            schema: Some(SchemaRef::of::<T>()),
+        })
+    }
+
+    /// Answers without a body, or with one that has no schema.
+    #[must_use]
+    pub fn answers_plain(self, status: u16, description: &'static str) -> Self {
+        self.answer(AnswerInfo {
+            status,
+            description,
+            media_type: "",
+            schema: None,
+        })
+    }
+
+    /// Answers in any form.
+    #[must_use]
+    pub fn answer(mut self, answer: AnswerInfo) -> Self {
+        self.0.answers.push(answer);
+        self
+    }
+
+    /// The handler. [`crate::auth::Require`] stands first in its arguments.
+    pub fn to<F, Args>(self, handler: F) -> RouteSpec
+    where
+        F: Handler<Args> + Send + Sync,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        RouteSpec {
+            info: Arc::new(self.0),
+            make: Arc::new(move || Route::new().to(handler.clone())),
+        }
+    }
+}
