@@ -1,0 +1,201 @@
+//! What the commands of the command line do.
+
+use std::io::BufRead as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use tidegate_application::accounts::AccountInput;
+use tidegate_domain::account::Role;
+use tidegate_domain::secret::Secret;
+use tidegate_domain::system::Clock as _;
+use tidegate_persistence::accounts::Accounts as AccountStores;
+use tidegate_persistence::database::Target;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app;
+use crate::cli::{Command, Config, CreateUser, Migrate, Users};
+use crate::config::{Profile, Settings, Sources};
+use crate::{generate, telemetry, terminal};
+
+/// How long `healthcheck` waits for an answer.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Carries out a command.
+///
+/// # Errors
+/// What failed, as a text for the terminal.
+pub async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve => serve(load()?).await,
+        Command::Migrate(Migrate::Generate { name }) => {
+            let path = generate::generate(Path::new("."), &name, tidegate_auth::SystemClock.now())?;
+            terminal::line(format_args!("wrote {} and registered it", path.display()));
+            Ok(())
+        }
+        Command::Migrate(migrate) => run_migrate(&load()?, migrate).await,
+        Command::Users(Users::Create(user)) => create_user(&load()?, user).await,
+        Command::Config(Config::Check) => {
+            Settings::check(&Sources::process())?;
+            terminal::line("the settings are right");
+            Ok(())
+        }
+        Command::Openapi => {
+            let routes = tidegate_http::route::table();
+            let document = tidegate_http::openapi::document(
+                routes.iter().map(AsRef::as_ref),
+                "",
+                env!("CARGO_PKG_VERSION"),
+            );
+            terminal::line(document.to_pretty_json()?);
+            Ok(())
+        }
+        Command::Healthcheck { address } => {
+            let address = match address {
+                Some(address) => address,
+                None => load()?.server.address,
+            };
+            healthcheck(address).await
+        }
+    }
+}
+
+fn load() -> anyhow::Result<Settings> {
+    Ok(Settings::load(&Sources::process())?)
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    telemetry::init(&settings.log);
+    let running = app::start(settings).await?;
+    terminal::listening(running.address());
+    signalled().await?;
+    tracing::info!("stopping: what was accepted is answered");
+    running.shutdown();
+    running.wait().await
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn signalled() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn run_migrate(settings: &Settings, migrate: Migrate) -> anyhow::Result<()> {
+    let database = app::open_database(settings).await?;
+    let moved = match migrate {
+        Migrate::Up { steps } => {
+            database
+                .migrate_up(&steps.map_or(Target::All, Target::Steps))
+                .await?
+        }
+        Migrate::Down { to: Some(name), .. } => database.migrate_down(&Target::To(name)).await?,
+        Migrate::Down { steps, to: None } => {
+            database
+                .migrate_down(&Target::Steps(steps.unwrap_or(1)))
+                .await?
+        }
+        Migrate::Fresh { yes } => {
+            ensure!(
+                yes || settings.profile == Profile::Development,
+                "this drops all accounts; outside the development profile say `tidegate migrate fresh --yes`"
+            );
+            database.migrate_fresh().await?;
+            terminal::line("all tables are made anew");
+            return Ok(());
+        }
+        Migrate::Status => {
+            for migration in database.migrations().await? {
+                terminal::line(format_args!(
+                    "{} {}",
+                    if migration.applied {
+                        "applied"
+                    } else {
+                        "pending"
+                    },
+                    migration.name
+                ));
+            }
+            return Ok(());
+        }
+        Migrate::Generate { .. } => bail!("this needs no database"),
+    };
+    for name in &moved {
+        terminal::line(name);
+    }
+    terminal::line(format_args!("{} migrations", moved.len()));
+    database.close().await;
+    Ok(())
+}
+
+async fn create_user(settings: &Settings, user: CreateUser) -> anyhow::Result<()> {
+    let password = if user.password_stdin {
+        let mut line = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .context("cannot read the password from standard input")?;
+        Some(Secret::new(line.trim_end_matches(['\r', '\n'])))
+    } else {
+        None
+    };
+    let database = app::open_database(settings).await?;
+    match settings.profile {
+        Profile::Development => drop(database.migrate_up(&Target::All).await?),
+        Profile::Production => app::ensure_migrated(&database).await?,
+    }
+    let services = app::services(settings, &AccountStores::new(database.clone()))?;
+    let input = AccountInput {
+        username: Some(user.username),
+        email: user.email,
+        password,
+    };
+    let role = if user.admin { Role::Admin } else { Role::User };
+    let created = services
+        .http
+        .accounts
+        .create_unattended(input, role)
+        .await?;
+    terminal::line(format_args!(
+        "made the {} {} (id {})",
+        role.name(),
+        created.user.username.as_str(),
+        created.user.id.0
+    ));
+    if let Some(password) = created.password {
+        terminal::line(format_args!("password (shown once): {}", password.reveal()));
+    }
+    database.close().await;
+    Ok(())
+}
+
+/// Asks a running server whether it is ready.
+async fn healthcheck(address: SocketAddr) -> anyhow::Result<()> {
+    // A server that listens on every address is asked on this machine's own.
+    let ip = if address.ip().is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        address.ip()
+    };
+    let ask = async {
+        let mut stream = tokio::net::TcpStream::connect((ip, address.port())).await?;
+        stream
+            .write_all(b"GET /health/ready HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            .await?;
+        let mut head = [0_u8; 12];
+        stream.read_exact(&mut head).await?;
+        Ok::<_, std::io::Error>(head)
+    };
+    let head = tokio::time::timeout(HEALTH_TIMEOUT, ask)
+        .await
+        .context("no answer in time")?
+        .with_context(|| format!("nobody answers on {address}"))?;
+    ensure!(head.ends_with(b" 200"), "not ready");
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! The settings of the program.
+//!
+//! `config/default.toml` is both the documentation of every setting and, compiled
+//! in, the lowest layer. The modules here put the other layers on top, take the
+//! settings out one by one while keeping every mistake, and know which values and
+//! combinations refuse to start. This file holds the result.
+
+mod development;
+#[cfg(test)]
+mod docs;
+mod layers;
+mod parse;
+mod reader;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+use std::{
+    collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+pub use tidegate_domain::secret::Secret;
+
+pub use self::{
+    layers::Sources,
+    reader::{ConfigError, ConfigErrors},
+};
+
+use self::{reader::Reader, rules::Missing};
+
+/// Fewest bytes of a secret that production accepts.
+const SECRET_BYTES: usize = 32;
+
+/// All settings, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Which set of rules applies.
+    pub profile: Profile,
+    /// Folder of the embedded databases and of generated secrets.
+    pub data_dir: PathBuf,
+    /// Folder whose files are served at the root.
+    pub static_dir: Option<PathBuf>,
+    /// The listener and what it accepts.
+    pub server: ServerSettings,
+    /// The database and its connections.
+    pub database: DatabaseSettings,
+    /// The administrator of the first start.
+    pub admin: AdminSettings,
+    /// Tokens, passwords and sessions.
+    pub auth: AuthSettings,
+    /// How many requests a client may send.
+    pub limits: LimitSettings,
+    /// Pages of other origins.
+    pub cors: CorsSettings,
+    /// The row interface.
+    pub rest: RestSettings,
+    /// The documentation pages.
+    pub docs: DocsSettings,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+/// For whom the program runs: a developer's machine, or others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Starts without being told anything; makes what is missing.
+    Development,
+    /// Secrets and database are given, and weak ones refuse to start.
+    Production,
+}
+
+impl Profile {
+    /// The name in `TIDEGATE_PROFILE` and of the profile's file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse::choice(
+            text,
+            &[
+                ("development", Self::Development),
+                ("production", Self::Production),
+            ],
+        )
+    }
+}
+
+/// The listener and what it accepts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSettings {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Threads that serve requests; `None`: one for each processor.
+    pub workers: Option<usize>,
+    /// Base of links, without a slash at the end; `None`: from the request.
+    pub public_url: Option<String>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Largest body of a request.
+    pub max_body_bytes: usize,
+    /// Largest streamed CSV import.
+    pub max_import_bytes: u64,
+    /// Longest path with query.
+    pub max_url_bytes: usize,
+    /// Time within which the head of a request must have arrived.
+    pub request_header_timeout: Duration,
+    /// Time that requests under way are given at the end.
+    pub shutdown_timeout: Duration,
+}
+
+/// Where Tidegate keeps its data.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DatabaseTarget {
+    /// SQLite files below `data_dir`.
+    Embedded,
+    /// The URL of a MySQL or MariaDB server, with the name of a database.
+    Server(Secret),
+}
+
+/// The database and its connections.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatabaseSettings {
+    /// Which database; the setting `url`.
+    pub target: DatabaseTarget,
+    /// Most connections open at a time.
+    pub max_connections: u32,
+    /// How long a request waits for a connection.
+    pub acquire_timeout: Duration,
+    /// How long an unused connection stays open.
+    pub idle_timeout: Duration,
+    /// How long any connection stays open.
+    pub max_lifetime: Duration,
+}
+
+/// The administrator that is created when there are no users yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdminSettings {
+    /// Name.
+    pub username: String,
+    /// Password; `None`: generated in development, no administrator in production.
+    pub password: Option<Secret>,
+}
+
+/// Tokens, passwords and sessions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthSettings {
+    /// Key that signs access tokens.
+    pub jwt_secret: Secret,
+    /// Its name in the tokens.
+    pub jwt_key_id: String,
+    /// Keys that are still accepted, by name.
+    pub previous_jwt_secrets: BTreeMap<String, Secret>,
+    /// Key of the digest that is hashed in place of the password.
+    pub pepper: Secret,
+    /// `iss` of the tokens.
+    pub issuer: String,
+    /// `aud` of the tokens.
+    pub audience: String,
+    /// Life of an access token.
+    pub access_token_lifetime: Duration,
+    /// Life of a refresh token.
+    pub refresh_token_lifetime: Duration,
+    /// Live sessions a user may have.
+    pub max_sessions: u32,
+    /// Whether people may register themselves.
+    pub registration: bool,
+    /// Cost of password hashing.
+    pub bcrypt_cost: u32,
+    /// Passwords hashed at a time; `None`: one for each processor.
+    pub hashing_threads: Option<usize>,
+}
+
+/// How many requests a client may send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitSettings {
+    /// Whether anything is counted.
+    pub enabled: bool,
+    /// A minute and address, on ordinary routes.
+    pub general_per_minute: NonZeroU32,
+    /// A minute and address, on routes that take credentials and the short gateway routes.
+    pub credentials_per_minute: NonZeroU32,
+}
+
+/// Pages of other origins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorsSettings {
+    /// Whose pages may call.
+    pub origins: Origins,
+}
+
+/// Whose pages may call the API.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origins {
+    /// All, without credentials.
+    Any,
+    /// These, with credentials.
+    Listed(Vec<String>),
+}
+
+/// The row interface.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestSettings {
+    /// Most rows of one answer.
+    pub max_rows: Option<u64>,
+    /// Writes without a filter.
+    pub full_table_writes: FullTableWrites,
+    /// Whether a client may choose the end of its transaction.
+    pub tx_override: bool,
+}
+
+/// What becomes of a change or deletion without a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FullTableWrites {
+    /// It is refused.
+    Refuse,
+    /// It is done.
+    Allow,
+}
+
+/// The documentation pages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocsSettings {
+    /// Whether they ask for no password.
+    pub public: bool,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSettings {
+    /// Filter directives, such as `info,tidegate_http=debug`.
+    pub level: String,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Settings {
+    /// Reads and checks the settings. In the development profile, secrets that
+    /// are not given are taken from the data folder, and made there when new.
+    ///
+    /// # Errors
+    /// Every mistake there is, each with where it came from.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
+        let (mut settings, missing) = read(sources)?;
+        if missing.jwt_secret || missing.pepper {
+            let made = development::secrets(&settings.data_dir)?;
+            if missing.jwt_secret {
+                settings.auth.jwt_secret = made.jwt_secret;
+            }
+            if missing.pepper {
+                settings.auth.pepper = made.pepper;
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Finds the mistakes that [`Settings::load`] would, and writes nothing.
+    ///
+    /// # Errors
+    /// Every mistake there is, each with where it came from.
+    pub fn check(sources: &Sources) -> Result<(), ConfigErrors> {
+        read(sources).map(drop)
+    }
+}
+
+fn read(sources: &Sources) -> Result<(Settings, Missing), ConfigErrors> {
+    let layers = layers::merge(sources);
+    let mut r = Reader::new(layers.entries, layers.errors);
+    let read = rules::assemble(&mut r, layers.profile);
+    r.finish()?;
+    Ok(read)
+}

@@ -1,0 +1,279 @@
+//! Which values a setting may have, and which combinations refuse to start.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    path::PathBuf,
+    time::Duration,
+};
+
+use tidegate_domain::account::{NewPassword, Username};
+
+use super::{
+    AdminSettings, AuthSettings, CorsSettings, DatabaseSettings, DatabaseTarget, DocsSettings,
+    FullTableWrites, LimitSettings, LogFormat, LogSettings, Origins, Profile, RestSettings,
+    SECRET_BYTES, Secret, ServerSettings, Settings,
+    parse::{
+        choice, count, database_target, filled, log_level, network, origin, path, public_url, whole,
+    },
+    reader::Reader,
+};
+
+/// Secrets that nobody gave, where that is allowed.
+pub(super) struct Missing {
+    pub(super) jwt_secret: bool,
+    pub(super) pepper: bool,
+}
+
+/// Takes every setting out of the reader, which keeps the mistakes; with any
+/// mistake, the result is worth nothing.
+pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) {
+    let server = server(r);
+    let database = database(r, profile);
+    let admin = admin(r, profile);
+    let (auth, missing) = auth(r, profile);
+    let settings = Settings {
+        profile,
+        data_dir: r.value("data_dir", PathBuf::new(), path),
+        static_dir: r.optional("static_dir", path),
+        server,
+        database,
+        admin,
+        auth,
+        limits: LimitSettings {
+            enabled: r.flag("limits.enabled"),
+            general_per_minute: r.value("limits.general_per_minute", NonZeroU32::MIN, count),
+            credentials_per_minute: r.value(
+                "limits.credentials_per_minute",
+                NonZeroU32::MIN,
+                count,
+            ),
+        },
+        cors: CorsSettings {
+            origins: origins(r),
+        },
+        rest: RestSettings {
+            max_rows: r.optional("rest.max_rows", |t| whole(t, 1, u64::MAX)),
+            full_table_writes: r.value("rest.full_table_writes", FullTableWrites::Refuse, |t| {
+                choice(
+                    t,
+                    &[
+                        ("refuse", FullTableWrites::Refuse),
+                        ("allow", FullTableWrites::Allow),
+                    ],
+                )
+            }),
+            tx_override: r.flag("rest.tx_override"),
+        },
+        docs: DocsSettings {
+            public: r.flag("docs.public"),
+        },
+        log: LogSettings {
+            level: r.value("log.level", String::new(), log_level),
+            format: r.value("log.format", LogFormat::Pretty, |t| {
+                choice(
+                    t,
+                    &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)],
+                )
+            }),
+        },
+    };
+    (settings, missing)
+}
+
+fn server(r: &mut Reader) -> ServerSettings {
+    ServerSettings {
+        address: r.value("server.address", ([127, 0, 0, 1], 0).into(), |t| {
+            t.parse().map_err(|_| {
+                format!(
+                    "\"{t}\" is not an IP address with a port, such as 127.0.0.1:8080 or [::]:8080"
+                )
+            })
+        }),
+        workers: r.optional("server.workers", |t| whole(t, 1, 1024)),
+        public_url: r.optional("server.public_url", public_url),
+        trusted_proxies: r.list("server.trusted_proxies", network),
+        max_body_bytes: r.whole("server.max_body_bytes", 1, 1 << 40),
+        max_import_bytes: r.whole("server.max_import_bytes", 1, 1 << 50),
+        max_url_bytes: r.whole("server.max_url_bytes", 256, 1 << 20),
+        request_header_timeout: r.seconds("server.request_header_timeout_seconds", 1, 3600),
+        shutdown_timeout: r.seconds("server.shutdown_timeout_seconds", 0, 86_400),
+    }
+}
+
+fn database(r: &mut Reader, profile: Profile) -> DatabaseSettings {
+    let target = match r.secret("database.url") {
+        Some(given) => match database_target(given.secret) {
+            Ok(target) => target,
+            Err(message) => {
+                r.wrong("database.url", given.origin, message);
+                DatabaseTarget::Embedded
+            }
+        },
+        None => {
+            if profile == Profile::Production && !r.failed("database.url") {
+                r.missing(
+                    "database.url",
+                    "production asks for it: a mysql:// URL, or `sqlite:` for the embedded database in data_dir",
+                );
+            }
+            DatabaseTarget::Embedded
+        }
+    };
+    DatabaseSettings {
+        target,
+        max_connections: r.whole("database.max_connections", 1, 10_000),
+        acquire_timeout: r.seconds("database.acquire_timeout_seconds", 1, 3600),
+        idle_timeout: r.seconds("database.idle_timeout_seconds", 1, 604_800),
+        max_lifetime: r.seconds("database.max_lifetime_seconds", 1, 604_800),
+    }
+}
+
+fn admin(r: &mut Reader, profile: Profile) -> AdminSettings {
+    let username = r.value("admin.username", String::new(), |t| {
+        match Username::parse(t) {
+            Ok(_) => Ok(t.to_owned()),
+            Err(fault) => Err(format!("\"{t}\" is no user name: {fault}")),
+        }
+    });
+    let password = r.secret("admin.password").map(|given| {
+        let text = given.secret.reveal();
+        let message = match NewPassword::parse(text, &username) {
+            Err(fault) => Some(fault.to_string()),
+            Ok(_) if profile == Profile::Production && weak_password(text) => {
+                Some("too easily guessed for production".to_owned())
+            }
+            Ok(_) => None,
+        };
+        if let Some(message) = message {
+            r.wrong("admin.password", given.origin, message);
+        }
+        given.secret
+    });
+    AdminSettings { username, password }
+}
+
+fn auth(r: &mut Reader, profile: Profile) -> (AuthSettings, Missing) {
+    let jwt_secret = key(r, profile, "auth.jwt_secret");
+    let pepper = key(r, profile, "auth.pepper");
+    let jwt_key_id = r.value("auth.jwt_key_id", String::new(), filled);
+    let mut previous_jwt_secrets = BTreeMap::new();
+    for (name, given) in r.secrets_below("auth.previous_jwt_secrets") {
+        let setting = format!("auth.previous_jwt_secrets.{name}");
+        if name == jwt_key_id {
+            r.wrong(
+                &setting,
+                given.origin,
+                "has the name of the present key, auth.jwt_key_id".into(),
+            );
+        } else if let Some(message) = weak_key(profile, &given.secret) {
+            r.wrong(&setting, given.origin, message);
+        } else {
+            previous_jwt_secrets.insert(name, given.secret);
+        }
+    }
+    let lowest_cost = match profile {
+        Profile::Development => 4,
+        Profile::Production => 10,
+    };
+    let missing = Missing {
+        jwt_secret: jwt_secret.is_none(),
+        pepper: pepper.is_none(),
+    };
+    let settings = AuthSettings {
+        jwt_secret: jwt_secret.unwrap_or_default(),
+        jwt_key_id,
+        previous_jwt_secrets,
+        pepper: pepper.unwrap_or_default(),
+        issuer: r.value("auth.issuer", String::new(), filled),
+        audience: r.value("auth.audience", String::new(), filled),
+        access_token_lifetime: Duration::from_secs(
+            60 * r.whole("auth.access_token_minutes", 1_u64, 1440),
+        ),
+        refresh_token_lifetime: Duration::from_secs(
+            86_400 * r.whole("auth.refresh_token_days", 1_u64, 3650),
+        ),
+        max_sessions: r.whole("auth.max_sessions", 1, 10_000),
+        registration: r.flag("auth.registration"),
+        bcrypt_cost: r.whole("auth.bcrypt_cost", lowest_cost, 31),
+        hashing_threads: r.optional("auth.hashing_threads", |t| whole(t, 1, 1024)),
+    };
+    (settings, missing)
+}
+
+/// A key that development makes by itself and production has to be given.
+fn key(r: &mut Reader, profile: Profile, name: &str) -> Option<Secret> {
+    match r.secret(name) {
+        Some(given) => {
+            if let Some(message) = weak_key(profile, &given.secret) {
+                r.wrong(name, given.origin, message);
+            }
+            Some(given.secret)
+        }
+        None => {
+            if profile == Profile::Production && !r.failed(name) {
+                r.missing(
+                    name,
+                    "production asks for it; `openssl rand -hex 32` makes one",
+                );
+            }
+            None
+        }
+    }
+}
+
+fn weak_key(profile: Profile, secret: &Secret) -> Option<String> {
+    if profile == Profile::Development {
+        return None;
+    }
+    let bytes = secret.reveal().as_bytes();
+    let distinct = bytes.iter().collect::<BTreeSet<_>>().len();
+    if bytes.len() < SECRET_BYTES {
+        Some(format!(
+            "has {} bytes and needs {SECRET_BYTES}; `openssl rand -hex 32` makes one",
+            bytes.len()
+        ))
+    } else if distinct < 8 {
+        Some("repeats itself; `openssl rand -hex 32` makes one".into())
+    } else {
+        None
+    }
+}
+
+/// The first things anybody would try.
+fn weak_password(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let letters: String = lower.chars().filter(|c| c.is_alphabetic()).collect();
+    let distinct = lower.chars().collect::<BTreeSet<_>>().len();
+    distinct < 5
+        || ["12345678", "123456789", "1234567890"].contains(&lower.as_str())
+        || [
+            "admin",
+            "administrator",
+            "password",
+            "passwort",
+            "changeme",
+            "secret",
+            "tidegate",
+            "qwerty",
+            "letmein",
+            "default",
+        ]
+        .contains(&letters.as_str())
+}
+
+fn origins(r: &mut Reader) -> Origins {
+    let listed = r.list("cors.origins", origin);
+    if !listed.iter().any(|o| o == "*") {
+        return Origins::Listed(listed);
+    }
+    if listed.len() > 1 {
+        let origin = r.origin("cors.origins");
+        r.wrong(
+            "cors.origins",
+            origin,
+            "\"*\" stands alone: it means everybody".into(),
+        );
+    }
+    Origins::Any
+}

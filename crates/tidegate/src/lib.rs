@@ -1,0 +1,11 @@
+//! The parts of the program: its command line, its settings, its log, and the wiring that
+//! puts adapters behind the ports.
+
+pub mod app;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod generate;
+mod parts;
+pub mod telemetry;
+mod terminal;

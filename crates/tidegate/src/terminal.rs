@@ -1,0 +1,25 @@
+//! What the program says on the terminal, beside the log: results of commands, the address,
+//! and the first administrator's password, which must not get into a log.
+#![allow(
+    clippy::print_stdout,
+    reason = "this is the one place that writes to standard output"
+)]
+
+use std::net::SocketAddr;
+
+/// Prints the credentials of the first administrator, this one time.
+pub(crate) fn first_administrator(username: &str, password: &str) {
+    println!(
+        "\n  First administrator (shown once):\n    name:     {username}\n    password: {password}\n"
+    );
+}
+
+/// Prints where the server listens.
+pub(crate) fn listening(address: SocketAddr) {
+    println!("Tidegate listens on http://{address}");
+}
+
+/// Prints a line of a command's result.
+pub(crate) fn line(text: impl std::fmt::Display) {
+    println!("{text}");
+}
