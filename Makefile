@@ -1,0 +1,39 @@
+# The commands of the project. `make` alone lists them.
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint fmt audit timing clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The development build: what is slow otherwise is optimised already, it takes a
+# fraction of the time of a release build, and the tests and editors share it.
+run: ## build and serve on the embedded database; ARGS="..." for another command
+	@$(CARGO) run --locked --package tidegate -- $(ARGS)
+
+build: ## the program for production: target/release/tidegate
+	$(CARGO) build --locked --release --package tidegate
+
+test: ## all tests on SQLite and a disposable MySQL or MariaDB; ARGS="..." for the runner
+	@scripts/test $(ARGS)
+
+# One profile and no RUSTFLAGS of our own, so that nothing is compiled twice.
+lint: ## format, clippy, documentation, dependency rules; warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	$(CARGO) test --locked --quiet --package tidegate-tests --test all architecture
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+audit: ## advisories, licences and sources of the dependencies (needs cargo-deny)
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
+	else echo "cargo-deny is not installed: cargo install --locked cargo-deny" >&2; exit 1; fi
+
+timing: ## what a log-in costs for known and unknown accounts, side by side
+	@$(CARGO) run --locked --quiet --package tidegate-auth --example equal_cost
+
+clean: ## remove what was built
+	$(CARGO) clean

@@ -1,0 +1,37 @@
+//! All integration tests in one binary: contract tests of the ports, black-box tests of the
+//! API, and tests of the workspace itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so"
+)]
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    reason = "nothing here is seen from outside"
+)]
+
+#[macro_use]
+mod support;
+
+mod accounts;
+mod architecture;
+mod contract_accounts;
+mod contract_rows;
+mod contract_schema;
+mod example_data;
+mod g_routes;
+mod gateway;
+mod http;
+mod injection;
+mod migrations;
+mod permissions;
+mod resilience;
+mod rows;
+mod secrets;
+mod sessions;
+mod tour;
+mod versions;

@@ -1,0 +1,8 @@
+//! What the tests share.
+
+pub mod client;
+#[macro_use]
+pub mod engines;
+pub mod app;
+pub mod process;
+pub mod rest;
