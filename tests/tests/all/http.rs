@@ -159,12 +159,18 @@ on_every_engine! {
         for path in [
             "/roles".to_owned(), "/roles/1".to_owned(), "/versions".to_owned(), "/users".to_owned(), "/users/1".to_owned(),
             "/users/me".to_owned(), "/auth/me".to_owned(), "/auth/sessions".to_owned(), "/health/live".to_owned(),
-            "/health/ready".to_owned(), "/openapi.json".to_owned(), "/docs".to_owned(), "/databases".to_owned(),
+            "/health/ready".to_owned(), "/openapi.json".to_owned(), "/docs".to_owned(),
             format!("/databases/{db}/tables"), format!("/databases/{db}/tables/t"), format!("/rest/{db}/t"), format!("/get-table/{db}/t"),
         ] {
             let (plain, slash) = (admin.get(&path).await.expect(200), admin.get(&format!("{path}/")).await.expect(200));
             assert_eq!(plain.header("content-type"), slash.header("content-type"), "{path}");
             assert_eq!(plain.body.len(), slash.body.len(), "{path}");
+        }
+        // Tests that run beside this one make and drop databases on the same server.
+        for path in ["/databases", "/databases/"] {
+            let databases = admin.get(path).await.expect(200).value();
+            let names: Vec<_> = databases.as_array().expect("a list").iter().map(|database| &database["name"]).collect();
+            assert!(names.contains(&&json!(db)), "{path}: {names:?}");
         }
         admin.post("/databases/", &json!({"name": db})).await.problem(409, "database_exists");
         admin.post(&format!("/rest/{db}/t/"), &json!({"id": 1})).await.expect(201);
