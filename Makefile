@@ -1,5 +1,7 @@
 # The commands of the project. `make` alone lists them.
 CARGO ?= cargo
+# A macro declares these modules, which rustfmt does not look into.
+STEPS = $(wildcard migrations/src/m*.rs)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test lint fmt audit timing clean
@@ -21,12 +23,14 @@ test: ## all tests on SQLite and a disposable MySQL or MariaDB; ARGS="..." for t
 # One profile and no RUSTFLAGS of our own, so that nothing is compiled twice.
 lint: ## format, clippy, documentation, dependency rules; warnings are errors
 	$(CARGO) fmt --all --check
+	rustfmt --check --edition 2024 $(STEPS)
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	$(CARGO) test --locked --quiet --package tidegate-tests --test all architecture
 
 fmt: ## format the code
 	$(CARGO) fmt --all
+	rustfmt --edition 2024 $(STEPS)
 
 audit: ## advisories, licences and sources of the dependencies (needs cargo-deny)
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \

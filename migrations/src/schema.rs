@@ -15,6 +15,29 @@ pub fn id() -> ColumnDef {
         .take()
 }
 
+/// A table's id column of UUIDs, which the program draws.
+pub fn uuid() -> ColumnDef {
+    ColumnDef::new("id")
+        .char_len(36)
+        .not_null()
+        .primary_key()
+        .take()
+}
+
+/// The foreign key of a column with the user whose a record is.
+pub fn owner(
+    table: &'static str,
+    name: &'static str,
+    column: &'static str,
+) -> ForeignKeyCreateStatement {
+    ForeignKey::create()
+        .name(name)
+        .from(table, column)
+        .to("users", "id")
+        .on_delete(ForeignKeyAction::Cascade)
+        .take()
+}
+
 /// A point in time, UTC.
 pub fn time(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     // Text keeps its order, because all times are written in one form and one zone.
@@ -58,14 +81,44 @@ pub async fn create_index(
     name: &'static str,
     columns: &[&'static str],
 ) -> Result<(), DbErr> {
-    if manager.has_index(table, name).await? {
-        return Ok(());
-    }
-    let mut index = Index::create().name(name).table(table).take();
+    let mut index = Index::create();
     for column in columns {
         index.col(*column);
     }
-    manager.create_index(index).await
+    create(manager, table, name, index.take()).await
+}
+
+/// Creates an index of a long text unless it is there. Servers take at most 3072 bytes a key
+/// (InnoDB), so theirs holds the first 255 characters.
+///
+/// # Errors
+/// What the engine says.
+pub async fn create_text_index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    column: &'static str,
+) -> Result<(), DbErr> {
+    let mut index = Index::create();
+    match manager.get_database_backend() {
+        DbBackend::MySql => index.col((column, 255)),
+        _ => index.col(column),
+    };
+    create(manager, table, name, index.take()).await
+}
+
+async fn create(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    mut index: IndexCreateStatement,
+) -> Result<(), DbErr> {
+    if manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    manager
+        .create_index(index.name(name).table(table).take())
+        .await
 }
 
 /// Drops a table unless it is gone.

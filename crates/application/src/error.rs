@@ -35,6 +35,15 @@ pub enum AppError {
         /// In how many seconds the next try is answered.
         retry_after: u64,
     },
+    /// What the client saw of the record is not what it is now (RFC 9110 section 13).
+    #[error("The record is not what If-Match or If-None-Match say; read it again")]
+    Precondition,
+    /// The same request is under way.
+    #[error("A request with this Idempotency-Key is being carried out; wait for its answer")]
+    InProgress,
+    /// Something else was sent under the same key.
+    #[error("This Idempotency-Key was used for another request; choose a new one")]
+    KeyReused,
     /// The request does not fit the schema.
     #[error(transparent)]
     Query(#[from] QueryError),

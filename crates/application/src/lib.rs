@@ -6,9 +6,12 @@
 pub mod accounts;
 pub mod auth;
 pub mod backoff;
+pub mod crud;
 pub mod ended;
 pub mod error;
 pub mod gateway;
+pub mod idempotency;
+pub mod posts;
 pub mod rows;
 pub mod tokens;
 pub mod versions;

@@ -24,20 +24,26 @@ pub struct SystemRandom;
 const LETTERS_AND_DIGITS: &[u8; 62] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-impl Randomness for SystemRandom {
+impl SystemRandom {
     #[allow(
         clippy::expect_used,
         reason = "a server without randomness must not hand out secrets"
     )]
+    fn fill(bytes: &mut [u8]) {
+        SysRng
+            .try_fill_bytes(bytes)
+            .expect("the operating system has no random numbers");
+    }
+}
+
+impl Randomness for SystemRandom {
     fn alphanumeric(&self, length: usize) -> String {
         // The largest multiple of 62 in a byte: what lies above would favour some letters.
         const LIMIT: u8 = 248;
         let mut text = String::with_capacity(length);
         let mut bytes = [0; 64];
         while text.len() < length {
-            SysRng
-                .try_fill_bytes(&mut bytes)
-                .expect("the operating system has no random numbers");
+            Self::fill(&mut bytes);
             let fair = bytes
                 .iter()
                 .filter(|byte| **byte < LIMIT)
@@ -45,6 +51,14 @@ impl Randomness for SystemRandom {
             text.extend(fair.map(|byte| char::from(LETTERS_AND_DIGITS[usize::from(byte % 62)])));
         }
         text
+    }
+
+    fn uuid(&self) -> String {
+        let mut bytes = [0; 16];
+        Self::fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string()
     }
 }
 
@@ -70,6 +84,14 @@ mod tests {
                 char::from(*letter)
             );
         }
+    }
+
+    #[test]
+    fn uuids_are_of_version_4_and_differ() {
+        let text = SystemRandom.uuid();
+        let uuid: uuid::Uuid = text.parse().unwrap();
+        assert_eq!((uuid.get_version_num(), text.len()), (4, 36));
+        assert_ne!(text, SystemRandom.uuid());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Users, roles, passwords and API keys.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -305,6 +307,8 @@ pub trait Users: Send + Sync {
     async fn find_login(&self, key: &str) -> Result<Option<Login>, StoreError>;
     /// The same by id.
     async fn find_login_by_id(&self, id: UserId) -> Result<Option<Login>, StoreError>;
+    /// The names of these users; those who are not there are left out.
+    async fn names(&self, ids: &[UserId]) -> Result<HashMap<UserId, Username>, StoreError>;
     /// A part of the list, by id.
     async fn list(&self, filter: &UserFilter, page: PageRequest) -> Result<Page<User>, StoreError>;
     /// Adds a user. A taken name or address is a `Constraint` error of kind `Unique` whose

@@ -5,13 +5,19 @@
 //! what a use case needs of the outside world stands in a port.
 
 pub mod account;
+pub mod employee;
 pub mod error;
 pub mod gateway;
+pub mod idempotency;
+pub mod item;
 pub mod page;
 pub mod permission;
+pub mod post;
 pub mod query;
+pub mod resource;
 pub mod secret;
 pub mod session;
 pub mod system;
+pub mod text;
 pub mod transaction;
 pub mod version;

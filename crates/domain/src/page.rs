@@ -29,6 +29,23 @@ impl PageRequest {
         })
     }
 
+    /// `limit` entries after the first `offset`, named `parameter` by the client; the limit as
+    /// for [`Self::page`].
+    ///
+    /// # Errors
+    /// A limit under 1, an offset under 0.
+    pub fn window(
+        parameter: &str,
+        offset: i64,
+        limit: i64,
+        max: u64,
+    ) -> Result<Self, InvalidInput> {
+        let limit = Self::limit(limit, max)?;
+        let offset = u64::try_from(offset)
+            .map_err(|_| InvalidInput::member(parameter, "must be 0 or more"))?;
+        Ok(Self { limit, offset })
+    }
+
     fn limit(limit: i64, max: u64) -> Result<u64, InvalidInput> {
         match u64::try_from(limit) {
             Ok(limit) if limit >= 1 => Ok(limit.min(max)),
@@ -59,6 +76,12 @@ mod tests {
                 offset: 200
             }
         );
+        let window = PageRequest {
+            limit: 100,
+            offset: 7,
+        };
+        assert_eq!(PageRequest::window("skip", 7, 500, 100), Ok(window));
+        assert!(PageRequest::window("skip", -1, 5, 100).is_err());
         for (page, limit) in [(1, 0), (1, -1), (0, 10), (-1, 10)] {
             assert!(PageRequest::page(page, limit, 100).is_err());
         }

@@ -14,4 +14,6 @@ pub trait Clock: Send + Sync {
 pub trait Randomness: Send + Sync {
     /// `length` ASCII letters and digits, evenly drawn (5.95 bits each).
     fn alphanumeric(&self, length: usize) -> String;
+    /// A random UUID (RFC 9562 version 4), 36 characters in lower case.
+    fn uuid(&self) -> String;
 }

@@ -6,24 +6,30 @@ use crate::account::{ApiKeys, Users};
 use crate::error::StoreError;
 use crate::session::Sessions;
 
-/// Opens transactions. A port call outside one is atomic by itself.
+/// Opens transactions that give what `T` gives. A port call outside one is atomic by itself.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
-pub trait UnitOfWork: Send + Sync {
+pub trait UnitOfWork<T: ?Sized + Send + Sync + 'static = dyn Transaction>: Send + Sync {
     /// Begins a transaction that may write (immediate on SQLite).
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
+    async fn begin(&self) -> Result<Box<T>, StoreError>;
+    /// Whether work that failed for the `attempt`-th time, counted from 0, is to be done again
+    /// from the start: after a deadlock, say. Returns after a pause that fits.
+    async fn again(&self, attempt: u32, error: &StoreError) -> bool;
 }
 
 /// An open transaction. Dropping it rolls back; `commit` is the last call.
-#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
-pub trait Transaction: Send + Sync {
+pub trait Transactional: Send + Sync {
+    /// Makes the changes durable.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// A transaction over accounts.
+pub trait Transaction: Transactional {
     /// The users, inside this transaction.
     fn users(&self) -> &dyn Users;
     /// The sessions, inside this transaction.
     fn sessions(&self) -> &dyn Sessions;
     /// The API keys, inside this transaction.
     fn api_keys(&self) -> &dyn ApiKeys;
-    /// Makes the changes durable.
-    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

@@ -32,7 +32,7 @@ use tidegate_domain::session::{
     AccessClaims, MockAccessTokens, MockSessions, SessionId, TokenError,
 };
 use tidegate_domain::system::{MockClock, MockRandomness};
-use tidegate_domain::transaction::MockUnitOfWork;
+use tidegate_domain::transaction::{MockUnitOfWork, Transaction};
 use tidegate_domain::version::{MockVersions, Version, VersionName};
 
 use crate::app::{HttpOptions, Layer, Services};
@@ -169,7 +169,7 @@ pub(crate) async fn services(database: bool) -> Services {
     };
     let accounts = AccountsParts {
         users,
-        unit_of_work: Arc::new(MockUnitOfWork::new()),
+        unit_of_work: Arc::new(MockUnitOfWork::<dyn Transaction>::new()),
         hasher,
         digest,
         clock,

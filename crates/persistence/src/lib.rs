@@ -1,9 +1,16 @@
 //! Adapters of the domain's storage ports for MySQL, MariaDB and SQLite: Tidegate's own
 //! database with sea-orm, and the gateway's databases with plain sqlx.
 
+pub mod access;
 pub mod accounts;
 pub mod database;
+mod employee;
 pub mod engine;
 mod error;
 pub mod gateway;
+pub mod idempotency;
+mod item;
+pub mod post;
 mod private;
+pub mod resource;
+pub mod stores;

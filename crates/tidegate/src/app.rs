@@ -16,8 +16,8 @@ use tidegate_application::versions::Versions;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::query::planner::{Limits, Planner};
 use tidegate_http::app::Services;
-use tidegate_persistence::accounts::Accounts as AccountStores;
 use tidegate_persistence::database::{Database, Target};
+use tidegate_persistence::stores::Stores;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +75,7 @@ impl Running {
 /// Settings that cannot work: an address in use, a database that refuses the account.
 pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     let database = open_database(&settings).await?;
-    let services = services(&settings, &AccountStores::new(database.clone()))?;
+    let services = services(&settings, &Stores::new(database.clone()))?;
     let prepared = Arc::new(Preparation {
         settings: settings.clone(),
         database: database.clone(),
@@ -169,7 +169,7 @@ pub async fn ensure_migrated(database: &Database) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Settings that an adapter cannot work with.
-pub fn services(settings: &Settings, stores: &AccountStores) -> anyhow::Result<Wired> {
+pub fn services(settings: &Settings, stores: &Stores) -> anyhow::Result<Wired> {
     let clock = Arc::new(tidegate_auth::SystemClock);
     let randomness = Arc::new(tidegate_auth::SystemRandom);
     let hasher = parts::hasher(settings);

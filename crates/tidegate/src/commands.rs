@@ -10,8 +10,8 @@ use tidegate_application::accounts::AccountInput;
 use tidegate_domain::account::Role;
 use tidegate_domain::secret::Secret;
 use tidegate_domain::system::Clock as _;
-use tidegate_persistence::accounts::Accounts as AccountStores;
 use tidegate_persistence::database::Target;
+use tidegate_persistence::stores::Stores;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -150,7 +150,7 @@ async fn create_user(settings: &Settings, user: CreateUser) -> anyhow::Result<()
         Profile::Development => drop(database.migrate_up(&Target::All).await?),
         Profile::Production => app::ensure_migrated(&database).await?,
     }
-    let services = app::services(settings, &AccountStores::new(database.clone()))?;
+    let services = app::services(settings, &Stores::new(database.clone()))?;
     let input = AccountInput {
         username: Some(user.username),
         email: user.email,

@@ -1,8 +1,7 @@
 //! `tidegate migrate generate`: a new migration with an empty `up` and `down`,
 //! registered in the list of the migrations crate.
 //!
-//! The list is found by two comments in `migrations/src/lib.rs`; a line is added
-//! at the end of the block below each.
+//! The list is found by its head in `migrations/src/lib.rs`; a line is added at its end.
 
 use std::{
     fs, io,
@@ -13,10 +12,8 @@ use chrono::{DateTime, Utc};
 
 /// Folder of the migrations, below the root of the sources.
 pub const FOLDER: &str = "migrations/src";
-/// The comment below which the modules are declared.
-const MODULES: &str = "// migrations: modules";
-/// The comment below which the migrations are listed.
-const LIST: &str = "// migrations: list";
+/// The head of the list.
+const LIST: &str = "steps! {";
 
 const LONGEST_NAME: usize = 60;
 
@@ -33,7 +30,7 @@ pub enum GenerateError {
     Marker {
         /// The file that was read.
         path: PathBuf,
-        /// The comment that is missing.
+        /// The head of the list, which is missing.
         marker: &'static str,
     },
     /// There is one of this name and second.
@@ -95,13 +92,7 @@ fn plan(
         return Err(GenerateError::Name(name.to_owned()));
     }
     let module = format!("m{}_{name}", now.format("%Y%m%d_%H%M%S"));
-    let declared = add_below(list, text, MODULES, ("mod ", &module, ";"))?;
-    let registered = add_below(
-        list,
-        &declared,
-        LIST,
-        ("Box::new(", &module, "::Migration),"),
-    )?;
+    let registered = add_last(list, text, LIST, &format!("    {module},"))?;
     Ok(Generated {
         source: skeleton(name),
         module,
@@ -109,28 +100,27 @@ fn plan(
     })
 }
 
-/// The text with a line more, at the end of the block of such lines that
-/// follows the marker.
-fn add_below(
+/// The text with a line more, at the end of the block that begins with the line `head` and
+/// ends with a brace.
+fn add_last(
     list: &Path,
     text: &str,
-    marker: &'static str,
-    (start, module, end): (&str, &str, &str),
+    head: &'static str,
+    added: &str,
 ) -> Result<String, GenerateError> {
     let mut lines: Vec<&str> = text.lines().collect();
-    let Some(found) = lines.iter().position(|line| line.trim() == marker) else {
+    let begin = lines.iter().position(|line| line.trim() == head);
+    let end = begin.and_then(|begin| {
+        let length = lines[begin..].iter().position(|line| line.trim() == "}")?;
+        Some(begin + length)
+    });
+    let Some(end) = end else {
         return Err(GenerateError::Marker {
             path: list.to_owned(),
-            marker,
+            marker: head,
         });
     };
-    let block = lines[found + 1..]
-        .iter()
-        .take_while(|line| line.trim().starts_with(start))
-        .count();
-    let indent = &lines[found][..lines[found].len() - lines[found].trim_start().len()];
-    let added = format!("{indent}{start}{module}{end}");
-    lines.insert(found + 1 + block, &added);
+    lines.insert(end, added);
     Ok(lines.join("\n") + "\n")
 }
 
@@ -164,8 +154,7 @@ impl MigrationTrait for Migration {{
 mod tests {
     use super::*;
 
-    const TEXT: &str = "// migrations: modules\nmod m1_first;\n\nvec![\n    \
-        // migrations: list\n    Box::new(m1_first::Migration),\n]\n";
+    const TEXT: &str = "steps! {\n    m1_first,\n}\n\nfn after() {\n}\n";
 
     fn at() -> DateTime<Utc> {
         DateTime::from_timestamp(1_767_323_045, 0).unwrap()
@@ -186,9 +175,7 @@ mod tests {
         );
         assert_eq!(
             fs::read_to_string(folder.join("lib.rs")).unwrap(),
-            "// migrations: modules\nmod m1_first;\nmod m20260102_030405_add_notes;\n\nvec![\n    \
-             // migrations: list\n    Box::new(m1_first::Migration),\n    \
-             Box::new(m20260102_030405_add_notes::Migration),\n]\n"
+            "steps! {\n    m1_first,\n    m20260102_030405_add_notes,\n}\n\nfn after() {\n}\n"
         );
         assert!(matches!(
             generate(root.path(), "add_notes", at()),
@@ -217,7 +204,7 @@ mod tests {
             Err(GenerateError::File { .. })
         ));
         let error = plan(Path::new("lib.rs"), "mod x;\n", "x", at()).unwrap_err();
-        assert!(error.to_string().contains(MODULES), "{error}");
+        assert!(error.to_string().contains(LIST), "{error}");
     }
 
     #[test]
@@ -227,7 +214,7 @@ mod tests {
         let generated = plan(&list, &text, "add_notes", at()).unwrap();
         assert_eq!(
             generated.registered.lines().count(),
-            text.lines().count() + 2
+            text.lines().count() + 1
         );
     }
 }

@@ -12,17 +12,17 @@ use tidegate_domain::account::{
 use tidegate_domain::error::{StoreError, ViolationKind};
 use tidegate_domain::page::PageRequest;
 use tidegate_domain::session::{NewSession, Rotation, Sessions};
-use tidegate_domain::transaction::UnitOfWork;
+use tidegate_domain::transaction::{Transaction, UnitOfWork};
 use tidegate_domain::version::{VersionName, VersionPatch, Versions};
-use tidegate_persistence::accounts::Accounts;
 use tidegate_persistence::database::{Database, DatabaseOptions, MigrateError, Target};
+use tidegate_persistence::stores::Stores;
 
 use crate::support::engines::{TestDatabase, TestEngine};
 
 /// An open database with the whole schema, dropped at the end of the test.
 struct Fixture {
     database: Database,
-    accounts: Accounts,
+    accounts: Stores,
     _room: TestDatabase,
 }
 
@@ -35,7 +35,7 @@ async fn open(engine: TestEngine) -> Fixture {
         .await
         .expect("the schema is made");
     Fixture {
-        accounts: Accounts::new(database.clone()),
+        accounts: Stores::new(database.clone()),
         database,
         _room: room,
     }
@@ -255,7 +255,7 @@ on_every_engine! {
             let demote = |id: UserId| {
                 let accounts = fixture.accounts.clone();
                 async move {
-                    let transaction = accounts.begin().await.unwrap();
+                    let transaction: Box<dyn Transaction> = accounts.begin().await.unwrap();
                     let active = transaction.users().lock_active_admins().await.unwrap();
                     if active == [id] {
                         return false;
@@ -279,7 +279,7 @@ on_every_engine! {
         let fixture = open(engine).await;
         let accounts = &fixture.accounts;
         {
-            let transaction = accounts.begin().await.unwrap();
+            let transaction: Box<dyn Transaction> = accounts.begin().await.unwrap();
             let user = transaction.users().insert(&new_user(Some("ghost"), None, Role::User)).await.unwrap();
             transaction.sessions().start(&session_of(user.id, "g", 0, 9), 20).await.unwrap();
             transaction.api_keys().put(user.id, "digest", None, at(0)).await.unwrap();
@@ -288,7 +288,7 @@ on_every_engine! {
         assert!(!accounts.users().any().await.unwrap());
 
         // A conflict inside leaves the rest of the transaction as it was.
-        let transaction = accounts.begin().await.unwrap();
+        let transaction: Box<dyn Transaction> = accounts.begin().await.unwrap();
         let user = transaction.users().insert(&new_user(Some("kept"), None, Role::User)).await.unwrap();
         assert!(transaction.users().insert(&new_user(Some("KEPT"), None, Role::User)).await.is_err());
         transaction.users().insert(&new_user(None, None, Role::User)).await.unwrap();

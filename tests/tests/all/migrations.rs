@@ -144,10 +144,7 @@ fn a_new_migration_is_written_and_registered() {
     assert!(printed.text().contains(name.as_str()), "{printed:?}");
     let module = name.trim_end_matches(".rs");
     let list = fs::read_to_string(folder.join("lib.rs")).expect("the list");
-    assert!(
-        list.contains(&format!("mod {module};")) && list.contains(&format!("{module}::Migration")),
-        "{list}"
-    );
+    assert!(list.contains(&format!("    {module},\n}}")), "{list}");
     let text = fs::read_to_string(folder.join(name)).expect("the migration");
     assert!(
         text.contains("async fn up") && text.contains("async fn down"),

@@ -10,7 +10,7 @@ use tidegate_domain::error::{StoreError, Violation, ViolationKind};
 use tidegate_domain::permission::Principal;
 use tidegate_domain::session::{MockSessions, SessionId, Sessions};
 use tidegate_domain::system::{MockClock, MockRandomness};
-use tidegate_domain::transaction::MockUnitOfWork;
+use tidegate_domain::transaction::{MockUnitOfWork, Transactional};
 
 use super::*;
 
@@ -22,6 +22,12 @@ struct FakeTransaction {
 }
 
 #[async_trait::async_trait]
+impl Transactional for FakeTransaction {
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
 impl Transaction for FakeTransaction {
     fn users(&self) -> &dyn UserPort {
         &self.users
@@ -33,10 +39,6 @@ impl Transaction for FakeTransaction {
 
     fn api_keys(&self) -> &dyn ApiKeys {
         &self.api_keys
-    }
-
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        Ok(())
     }
 }
 
@@ -72,7 +74,7 @@ fn accounts(
         clock.expect_now().return_const(DateTime::<Utc>::UNIX_EPOCH);
         Arc::new(clock)
     };
-    let mut unit_of_work = MockUnitOfWork::new();
+    let mut unit_of_work = MockUnitOfWork::<dyn Transaction>::new();
     let mut transaction = transaction;
     unit_of_work
         .expect_begin()

@@ -8,6 +8,8 @@ pub struct Query {
     pub select: Vec<SelectItem>,
     /// Which rows; all conditions hold together. Empty means all rows.
     pub filters: Vec<Filter>,
+    /// What the server adds to the filters: which of the rows are there for whoever asks.
+    pub scope: Vec<Clause>,
     /// In which order.
     pub order: Vec<OrderTerm>,
     /// How many rows at most.
@@ -30,6 +32,21 @@ pub enum SelectItem {
         /// The name in the answer.
         alias: Option<String>,
     },
+}
+
+/// A condition on a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clause {
+    /// A condition on one column.
+    Column(Filter),
+    /// At least one of these holds; empty never holds.
+    Any(Vec<Clause>),
+}
+
+impl From<Filter> for Clause {
+    fn from(filter: Filter) -> Self {
+        Self::Column(filter)
+    }
 }
 
 /// A condition on a column.

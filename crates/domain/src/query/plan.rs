@@ -34,6 +34,8 @@ impl OutputColumn {
 pub enum Predicate {
     /// All of these hold; empty holds always.
     All(Vec<Predicate>),
+    /// At least one of these holds; empty never holds.
+    Any(Vec<Predicate>),
     /// This does not hold, by SQL's three-valued logic (null stays null).
     Not(Box<Predicate>),
     /// A test of one column.

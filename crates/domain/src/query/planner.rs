@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::ask::{Condition, Filter, IsValue, Nulls, OrderTerm, Query, SelectItem};
+use super::ask::{Clause, Condition, Filter, IsValue, Nulls, OrderTerm, Query, SelectItem};
 use super::error::{QueryError, ValueFault};
 use super::plan::{
     Cell, ColumnTest, DeletePlan, InsertPlan, LikePart, OrderColumn, OutputColumn, Predicate,
@@ -53,7 +53,7 @@ impl Planner {
         };
         Ok(ReadPlan {
             output: output(table, &query.select)?,
-            predicate: predicate(table, &query.filters)?,
+            predicate: predicate(table, query)?,
             order,
             limit,
             offset: query.offset,
@@ -106,9 +106,9 @@ impl Planner {
     ) -> Result<UpdatePlan, QueryError> {
         writable(table)?;
         let set = assignments(table, row)?;
-        let predicate = predicate(table, &query.filters)?;
+        let predicate = predicate(table, query)?;
         if !set.is_empty() {
-            self.filtered(&predicate, "UPDATE")?;
+            self.filtered(query, "UPDATE")?;
         }
         Ok(UpdatePlan {
             set,
@@ -129,8 +129,8 @@ impl Planner {
         returning: bool,
     ) -> Result<DeletePlan, QueryError> {
         writable(table)?;
-        let predicate = predicate(table, &query.filters)?;
-        self.filtered(&predicate, "DELETE")?;
+        let predicate = predicate(table, query)?;
+        self.filtered(query, "DELETE")?;
         Ok(DeletePlan {
             predicate,
             returning: shape(table, returning.then_some(query))?,
@@ -154,8 +154,8 @@ impl Planner {
         })
     }
 
-    fn filtered(&self, predicate: &Predicate, statement: &'static str) -> Result<(), QueryError> {
-        if predicate.is_empty() && !self.limits.full_table_writes {
+    fn filtered(&self, query: &Query, statement: &'static str) -> Result<(), QueryError> {
+        if query.filters.is_empty() && !self.limits.full_table_writes {
             return Err(QueryError::FullTable { statement });
         }
         Ok(())
@@ -431,12 +431,23 @@ fn end_with_key(table: &Table, order: &mut Vec<OrderColumn>) {
     }
 }
 
-fn predicate(table: &Table, filters: &[Filter]) -> Result<Predicate, QueryError> {
-    filters
-        .iter()
-        .map(|filter| test(table, filter))
+fn predicate(table: &Table, query: &Query) -> Result<Predicate, QueryError> {
+    let asked = query.filters.iter().map(|filter| test(table, filter));
+    let scope = query.scope.iter().map(|clause| within(table, clause));
+    asked
+        .chain(scope)
         .collect::<Result<_, _>>()
         .map(Predicate::All)
+}
+
+fn within(table: &Table, clause: &Clause) -> Result<Predicate, QueryError> {
+    match clause {
+        Clause::Column(filter) => test(table, filter),
+        Clause::Any(clauses) => {
+            let parts = clauses.iter().map(|clause| within(table, clause));
+            parts.collect::<Result<_, _>>().map(Predicate::Any)
+        }
+    }
 }
 
 fn test(table: &Table, filter: &Filter) -> Result<Predicate, QueryError> {

@@ -34,6 +34,23 @@ impl From<AppError> for ApiError {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
                     .retry_after(retry_after)
             }
+            AppError::Precondition => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                error.to_string(),
+            ),
+            AppError::InProgress => Self::new(
+                StatusCode::CONFLICT,
+                "request_in_progress",
+                error.to_string(),
+            )
+            .retry_after(1),
+            AppError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                error.to_string(),
+            )
+            .rest_status(StatusCode::UNPROCESSABLE_ENTITY),
             AppError::Query(error) => query(error),
             AppError::Store(error) => store(error),
         }

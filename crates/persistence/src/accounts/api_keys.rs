@@ -8,7 +8,7 @@ use tidegate_domain::account::{ApiKey, ApiKeys, UserId};
 use tidegate_domain::error::StoreError;
 
 use super::users::{entity as user, user as to_user};
-use super::{Access, stored};
+use crate::access::{Access, stored};
 use crate::error::db_err;
 
 /// The table.

@@ -15,7 +15,7 @@ use tidegate_domain::error::StoreError;
 use tidegate_domain::session::{NewSession, Rotation, Session, SessionId, Sessions};
 
 use super::users::entity as user;
-use super::{Access, atomically, locking, stored};
+use crate::access::{Access, atomically, locking, stored};
 use crate::error::db_err;
 
 /// The sessions.

@@ -1,5 +1,7 @@
 //! Users.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SimpleExpr};
@@ -14,7 +16,7 @@ use tidegate_domain::account::{
 use tidegate_domain::error::{StoreError, Violation, ViolationKind};
 use tidegate_domain::page::{Page, PageRequest};
 
-use super::{Access, atomically, corrupt, stored};
+use crate::access::{Access, atomically, corrupt, stored};
 use crate::error::db_err;
 
 /// The table.
@@ -103,6 +105,22 @@ impl<A: Access> Users for UserStore<A> {
             .await
             .map_err(db_err)?;
         model.map(login).transpose()
+    }
+
+    async fn names(&self, ids: &[UserId]) -> Result<HashMap<UserId, Username>, StoreError> {
+        let named: Vec<(i64, String)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::Username])
+            .filter(Column::Id.is_in(ids.iter().map(|id| id.0)))
+            .into_tuple()
+            .all(self.access.reader())
+            .await
+            .map_err(db_err)?;
+        let checked = |(id, name): (i64, String)| {
+            let name = Username::parse(&name).map_err(|_| corrupt("user name"))?;
+            Ok((UserId(id), name))
+        };
+        named.into_iter().map(checked).collect()
     }
 
     async fn list(&self, filter: &UserFilter, page: PageRequest) -> Result<Page<User>, StoreError> {

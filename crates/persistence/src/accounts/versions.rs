@@ -9,7 +9,7 @@ use sea_orm::{
 use tidegate_domain::error::StoreError;
 use tidegate_domain::version::{Version, VersionName, VersionPatch, Versions};
 
-use super::{Access, atomically, corrupt};
+use crate::access::{Access, atomically, corrupt};
 use crate::error::db_err;
 
 /// The table.

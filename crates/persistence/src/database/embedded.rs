@@ -52,6 +52,8 @@ impl EmbeddedPools {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(options.busy_timeout)
+            // What the SQL printer names.
+            .with_regexp()
             .disable_statement_logging();
         // Connections to a file do not go stale: none is replaced, none is tested.
         let pool = || {

@@ -394,6 +394,7 @@ fn asked() -> impl Strategy<Value = Asked> {
             query: Query {
                 select,
                 filters,
+                scope: Vec::new(),
                 order,
                 limit,
                 offset,

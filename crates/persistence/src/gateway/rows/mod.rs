@@ -74,7 +74,7 @@ pub(super) fn is_large(plan: &tidegate_domain::query::plan::ReadPlan) -> bool {
 }
 
 /// How many rows fit in all, as far as a page tells it: a page that is not full is the last.
-pub(super) fn total_of_page(rows: u64, limit: Option<u64>, offset: u64) -> Option<u64> {
+pub(crate) fn total_of_page(rows: u64, limit: Option<u64>, offset: u64) -> Option<u64> {
     let full = limit.is_some_and(|limit| rows >= limit);
     let seen = rows > 0 || offset == 0;
     (!full && seen).then_some(offset + rows)

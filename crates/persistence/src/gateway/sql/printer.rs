@@ -107,18 +107,8 @@ impl<'a> Printer<'a> {
 
     pub(super) fn predicate(&mut self, predicate: &Predicate) {
         match predicate {
-            Predicate::All(parts) => match parts.as_slice() {
-                [] => self.push("TRUE"),
-                [one] => self.predicate(one),
-                parts => {
-                    self.push("(");
-                    for (at, part) in parts.iter().enumerate() {
-                        self.push(if at == 0 { "" } else { " AND " });
-                        self.predicate(part);
-                    }
-                    self.push(")");
-                }
-            },
+            Predicate::All(parts) => self.joined(parts, "TRUE", " AND "),
+            Predicate::Any(parts) => self.joined(parts, "FALSE", " OR "),
             Predicate::Not(inner) => {
                 self.push("NOT (");
                 self.predicate(inner);
@@ -132,6 +122,21 @@ impl<'a> Printer<'a> {
                     // The planner takes places from the table itself, so this is never reached.
                     self.push("FALSE");
                 }
+            }
+        }
+    }
+
+    fn joined(&mut self, parts: &[Predicate], none: &str, word: &str) {
+        match parts {
+            [] => self.push(none),
+            [one] => self.predicate(one),
+            parts => {
+                self.push("(");
+                for (at, part) in parts.iter().enumerate() {
+                    self.push(if at == 0 { "" } else { word });
+                    self.predicate(part);
+                }
+                self.push(")");
             }
         }
     }

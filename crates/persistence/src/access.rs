@@ -1,0 +1,177 @@
+//! Where the statements of adapters go: the pools of the own database, or one transaction.
+//!
+//! Adapters of the own database are generic over [`Access`], so that the same code runs on the
+//! pool, where each call is atomic by itself, and inside a transaction that a use case opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, SubsecRound, Utc};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tidegate_domain::error::StoreError;
+use tidegate_domain::gateway::name::DatabaseName;
+
+use crate::database::Database;
+use crate::engine::Engine;
+use crate::error::{db_err, is_contention};
+
+/// How often work is run again after a deadlock.
+pub(crate) const RETRIES: u32 = 5;
+
+/// Where an adapter's statements go: the pools, or one transaction.
+#[async_trait]
+pub trait Access: Clone + Send + Sync + 'static {
+    /// What carries out a statement.
+    type Connection: ConnectionTrait
+        + TransactionTrait<Transaction = DatabaseTransaction>
+        + Send
+        + Sync;
+
+    /// For statements that only read.
+    fn reader(&self) -> &Self::Connection;
+
+    /// For statements that write.
+    fn writer(&self) -> &Self::Connection;
+
+    /// How often a transaction of an adapter's own may be run again after a deadlock.
+    fn retries(&self) -> u32;
+
+    /// The engine, and what it calls the database.
+    async fn place(&self) -> Result<Place, StoreError>;
+}
+
+/// Where tables are, as far as the text of statements depends on it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The engine.
+    pub engine: Engine,
+    /// The database.
+    pub database: DatabaseName,
+}
+
+#[async_trait]
+impl Access for Database {
+    type Connection = DatabaseConnection;
+
+    fn reader(&self) -> &DatabaseConnection {
+        self.pools.reader()
+    }
+
+    fn writer(&self) -> &DatabaseConnection {
+        self.pools.writer()
+    }
+
+    fn retries(&self) -> u32 {
+        RETRIES
+    }
+
+    async fn place(&self) -> Result<Place, StoreError> {
+        let name = self.name().unwrap_or("tidegate");
+        Ok(Place {
+            engine: self.engine().await?,
+            // Nothing is reserved here: this is the database for which others are.
+            database: DatabaseName::existing(name, "").ok_or_else(|| corrupt("database name"))?,
+        })
+    }
+}
+
+/// An open transaction as adapters share it.
+#[derive(Clone)]
+pub struct Inside {
+    pub(crate) transaction: Arc<DatabaseTransaction>,
+    pub(crate) place: Place,
+}
+
+#[async_trait]
+impl Access for Inside {
+    type Connection = DatabaseTransaction;
+
+    fn reader(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
+    fn writer(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
+    /// A deadlock ends the outer transaction: only its owner can begin again.
+    fn retries(&self) -> u32 {
+        0
+    }
+
+    async fn place(&self) -> Result<Place, StoreError> {
+        Ok(self.place.clone())
+    }
+}
+
+/// Begins a transaction that may write; inside another one, a savepoint.
+pub(crate) async fn begin(
+    connection: &impl TransactionTrait<Transaction = DatabaseTransaction>,
+) -> Result<DatabaseTransaction, StoreError> {
+    // A transaction that reads first and writes later would find the file changed in
+    // between, and fail at once; an immediate one waits for its turn.
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    connection.begin_with_options(options).await.map_err(db_err)
+}
+
+/// Whether to run a transaction again after `error`; waits a little longer each time.
+pub(crate) async fn again(attempt: &mut u32, retries: u32, error: &StoreError) -> bool {
+    if *attempt >= retries || !is_contention(error) {
+        return false;
+    }
+    *attempt += 1;
+    tokio::time::sleep(Duration::from_millis(5 << *attempt)).await;
+    true
+}
+
+/// Runs `$body`, an expression of type `Result<_, StoreError>` that works on `$tx`, in one
+/// transaction, again after a deadlock. (A macro, because a function would have to name
+/// the future of a closure that borrows the transaction.)
+macro_rules! atomically {
+    ($access:expr, |$tx:ident| $body:expr) => {{
+        let mut attempt = 0;
+        loop {
+            let outcome = async {
+                let transaction = $crate::access::begin($access.writer()).await?;
+                let $tx = &transaction;
+                let value = $body?;
+                transaction.commit().await.map_err($crate::error::db_err)?;
+                Ok(value)
+            };
+            match outcome.await {
+                Err(error)
+                    if $crate::access::again(&mut attempt, $access.retries(), &error).await => {}
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+pub(crate) use atomically;
+
+/// Locks the rows a query selects until the transaction ends. SQLite has one writer and
+/// needs no more.
+pub(crate) fn locking<S: sea_orm::QuerySelect>(connection: &impl ConnectionTrait, query: S) -> S {
+    match connection.get_database_backend() {
+        DbBackend::Sqlite => query,
+        _ => query.lock_exclusive(),
+    }
+}
+
+/// A time as all engines keep it: microseconds.
+pub(crate) fn stored(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
+}
+
+/// A stored value that is not one of the domain.
+pub(crate) fn corrupt(what: &str) -> StoreError {
+    StoreError::Internal(Box::new(DbErr::Type(format!(
+        "a stored {what} is not valid"
+    ))))
+}

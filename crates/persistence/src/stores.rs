@@ -1,0 +1,165 @@
+//! The ports on Tidegate's own database: each call atomic by itself, or several in one
+//! transaction.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sea_orm::DbErr;
+use tidegate_domain::account::{ApiKeys, Users};
+use tidegate_domain::error::StoreError;
+use tidegate_domain::idempotency::IdempotencyKeys;
+use tidegate_domain::post::{PostRecords, Votes};
+use tidegate_domain::resource::{Records, Repository};
+use tidegate_domain::session::Sessions;
+use tidegate_domain::transaction::{Transaction, Transactional, UnitOfWork};
+
+use crate::access::{Access, Inside, RETRIES, again, begin};
+use crate::accounts::{ApiKeyStore, SessionStore, UserStore, VersionStore};
+use crate::database::Database;
+use crate::error::db_err;
+use crate::idempotency::IdempotencyStore;
+use crate::post::VoteStore;
+use crate::resource::{Record, Store};
+
+/// The ports of one database.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    database: Database,
+}
+
+impl Stores {
+    /// On this database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// The users.
+    pub fn users(&self) -> UserStore<Database> {
+        UserStore::new(self.database.clone())
+    }
+
+    /// The sessions.
+    pub fn sessions(&self) -> SessionStore<Database> {
+        SessionStore::new(self.database.clone())
+    }
+
+    /// The API keys.
+    pub fn api_keys(&self) -> ApiKeyStore<Database> {
+        ApiKeyStore::new(self.database.clone())
+    }
+
+    /// The versions.
+    pub fn versions(&self) -> VersionStore<Database> {
+        VersionStore::new(self.database.clone())
+    }
+
+    /// The records of every resource.
+    pub fn records(&self) -> Store<Database> {
+        Store::new(self.database.clone())
+    }
+
+    /// The votes.
+    pub fn votes(&self) -> VoteStore<Database> {
+        VoteStore::new(self.database.clone())
+    }
+
+    /// The keys of requests that may be repeated.
+    pub fn idempotency(&self) -> IdempotencyStore<Database> {
+        IdempotencyStore::new(self.database.clone())
+    }
+
+    async fn open(&self) -> Result<OpenTransaction, StoreError> {
+        let place = self.database.place().await?;
+        let inside = Inside {
+            transaction: Arc::new(begin(self.database.writer()).await?),
+            place,
+        };
+        Ok(OpenTransaction {
+            users: UserStore::new(inside.clone()),
+            sessions: SessionStore::new(inside.clone()),
+            api_keys: ApiKeyStore::new(inside.clone()),
+            records: Store::new(inside.clone()),
+            votes: VoteStore::new(inside.clone()),
+            idempotency: IdempotencyStore::new(inside.clone()),
+            inside,
+        })
+    }
+}
+
+/// A transaction on one connection, rolled back when it is dropped.
+pub struct OpenTransaction {
+    users: UserStore<Inside>,
+    sessions: SessionStore<Inside>,
+    api_keys: ApiKeyStore<Inside>,
+    records: Store<Inside>,
+    votes: VoteStore<Inside>,
+    idempotency: IdempotencyStore<Inside>,
+    inside: Inside,
+}
+
+#[async_trait]
+impl Transactional for OpenTransaction {
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        // The stores held the other references, and nothing lends them out.
+        let inside = self.inside.clone();
+        drop(self);
+        match Arc::into_inner(inside.transaction) {
+            Some(transaction) => transaction.commit().await.map_err(db_err),
+            None => Err(db_err(DbErr::Custom(
+                "a transaction was still in use at its commit".to_owned(),
+            ))),
+        }
+    }
+}
+
+impl Transaction for OpenTransaction {
+    fn users(&self) -> &dyn Users {
+        &self.users
+    }
+
+    fn sessions(&self) -> &dyn Sessions {
+        &self.sessions
+    }
+
+    fn api_keys(&self) -> &dyn ApiKeys {
+        &self.api_keys
+    }
+}
+
+impl<R: Record> Records<R> for OpenTransaction {
+    fn records(&self) -> &dyn Repository<R> {
+        &self.records
+    }
+
+    fn idempotency(&self) -> &dyn IdempotencyKeys {
+        &self.idempotency
+    }
+}
+
+impl PostRecords for OpenTransaction {
+    fn votes(&self) -> &dyn Votes {
+        &self.votes
+    }
+
+    fn users(&self) -> &dyn Users {
+        &self.users
+    }
+}
+
+macro_rules! opens {
+    ($([$($generics:tt)*] $transaction:ty),+ $(,)?) => {$(
+        #[async_trait]
+        impl<$($generics)*> UnitOfWork<$transaction> for Stores {
+            async fn begin(&self) -> Result<Box<$transaction>, StoreError> {
+                Ok(Box::new(self.open().await?))
+            }
+
+            async fn again(&self, attempt: u32, error: &StoreError) -> bool {
+                let mut attempt = attempt;
+                again(&mut attempt, RETRIES, error).await
+            }
+        }
+    )+};
+}
+
+opens!([] dyn Transaction, [R: Record] dyn Records<R>, [] dyn PostRecords);
