@@ -5,23 +5,43 @@
 
 pub mod schema;
 
-pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
-use sea_orm_migration::{MigrationTrait, async_trait};
+use sea_orm_migration::MigrationTrait;
+pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf, prelude};
 
-/// Declares the steps' modules and lists them in [`Migrator`].
+/// Steps, oldest first.
+pub type Steps = Vec<Box<dyn MigrationTrait>>;
+
+/// All steps: Tidegate's own, and after them those of whoever builds on it.
+#[derive(Debug, Clone)]
+pub struct Migrator(Vec<fn() -> Steps>);
+
+impl Default for Migrator {
+    fn default() -> Self {
+        Self(vec![own])
+    }
+}
+
+impl Migrator {
+    /// Adds steps. Their names must not be those of other steps.
+    pub fn add(&mut self, steps: fn() -> Steps) {
+        self.0.push(steps);
+    }
+}
+
+impl MigratorTraitSelf for Migrator {
+    fn migrations(&self) -> Steps {
+        self.0.iter().flat_map(|steps| steps()).collect()
+    }
+}
+
+/// Declares the steps' modules and lists them.
 macro_rules! steps {
     ($($step:ident,)+) => {
         $(mod $step;)+
 
-        /// All steps, oldest first.
-        #[derive(Debug, Clone, Copy)]
-        pub struct Migrator;
-
-        #[async_trait::async_trait]
-        impl MigratorTrait for Migrator {
-            fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-                vec![$(Box::new($step::Migration)),+]
-            }
+        /// Tidegate's own steps, oldest first.
+        fn own() -> Steps {
+            vec![$(Box::new($step::Migration)),+]
         }
     };
 }
@@ -43,10 +63,7 @@ mod tests {
 
     #[test]
     fn steps_are_in_the_order_of_their_names() {
-        let names: Vec<String> = Migrator::migrations()
-            .iter()
-            .map(|step| step.name().to_owned())
-            .collect();
+        let names: Vec<String> = own().iter().map(|step| step.name().to_owned()).collect();
         assert!(names.is_sorted(), "{names:?}");
     }
 }

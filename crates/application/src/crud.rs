@@ -9,6 +9,7 @@ use tidegate_domain::account::UserId;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::idempotency::{Answer, RepeatableRequest};
 use tidegate_domain::permission::{AdminOrSelf, Authorized};
+use tidegate_domain::query::ask::{Clause, Query};
 use tidegate_domain::resource::{
     Entity, Id, IdKind, ListRequest, Listed, NewRecord, Read, Records, Repository, Resource, Write,
     Writers, is,
@@ -41,6 +42,20 @@ impl<R: Resource> Crud<R> {
     pub fn new(parts: CrudParts<R>) -> Self {
         Self(parts)
     }
+}
+
+/// What can be done with the records of a resource. [`Crud`] does it for every resource that
+/// has no rules of its own; one that has implements this by hand, on the same ports.
+#[allow(
+    async_fn_in_trait,
+    reason = "the futures stay on the thread that asked for them"
+)]
+pub trait UseCases<R: Resource>: 'static {
+    /// A record as clients see it.
+    type Shown: Serialize;
+
+    /// The record in it.
+    fn entity(shown: &Self::Shown) -> &Entity<R>;
 
     /// Makes a record, owned by whoever asks where the resource has owners. A `request` that
     /// may be repeated makes one record however often it comes; `answer` says what is kept.
@@ -48,7 +63,66 @@ impl<R: Resource> Crud<R> {
     /// # Errors
     /// A draft that breaks a rule; a unique member that is taken; a repetition that is under
     /// way or has another content.
-    pub async fn create(
+    async fn create(
+        &self,
+        auth: &Authorized<Write<R>>,
+        draft: R::Draft,
+        request: Option<&RepeatableRequest>,
+        answer: impl Fn(&Self::Shown) -> Answer,
+    ) -> Result<Reply<Self::Shown>, AppError>;
+
+    /// The record with this key, if the principal sees it.
+    ///
+    /// # Errors
+    /// Not found.
+    async fn get(&self, auth: &Authorized<Read<R>>, key: i64) -> Result<Self::Shown, AppError>;
+
+    /// A part of the list; of one owner's records, where one is given.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn list(
+        &self,
+        auth: &Authorized<Read<R>>,
+        request: &ListRequest,
+        owner: Option<UserId>,
+    ) -> Result<Listed<Self::Shown>, AppError>;
+
+    /// Changes the record with this key. `change` makes the new draft of the present record,
+    /// which nobody else changes meanwhile; it is also the place for the conditions of a
+    /// conditional request.
+    ///
+    /// # Errors
+    /// Not found; [`Denied`](tidegate_domain::permission::Denied) for somebody else's record;
+    /// those of `change`; a draft that breaks a rule; a unique member that is taken.
+    async fn update(
+        &self,
+        auth: &Authorized<Write<R>>,
+        key: i64,
+        change: impl Fn(&Self::Shown) -> Result<R::Draft, AppError>,
+    ) -> Result<Self::Shown, AppError>;
+
+    /// Deletes the record with this key, unless `condition` refuses.
+    ///
+    /// # Errors
+    /// Not found; [`Denied`](tidegate_domain::permission::Denied) for somebody else's record;
+    /// those of `condition`.
+    async fn delete(
+        &self,
+        auth: &Authorized<Write<R>>,
+        key: i64,
+        condition: impl Fn(&Self::Shown) -> Result<(), AppError>,
+    ) -> Result<(), AppError>;
+}
+
+impl<R: Resource> UseCases<R> for Crud<R> {
+    type Shown = Entity<R>;
+
+    fn entity(shown: &Entity<R>) -> &Entity<R> {
+        shown
+    }
+
+    async fn create(
         &self,
         auth: &Authorized<Write<R>>,
         draft: R::Draft,
@@ -68,51 +142,27 @@ impl<R: Resource> Crud<R> {
         let work = parts.unit_of_work.as_ref();
         parts
             .idempotency
-            .once(
-                work,
-                request,
-                |records| records.idempotency(),
-                answer,
-                async |records| insert(records.records(), &record).await,
-            )
+            .once(work, request, answer, async |records| {
+                insert(records.records(), &record).await
+            })
             .await
     }
 
-    /// The record with this key.
-    ///
-    /// # Errors
-    /// Not found.
-    pub async fn get(&self, _: &Authorized<Read<R>>, key: i64) -> Result<Entity<R>, AppError> {
+    async fn get(&self, _: &Authorized<Read<R>>, key: i64) -> Result<Entity<R>, AppError> {
         let found = self.0.records.find(key, &[]).await?;
         found.ok_or_else(|| not_found::<R>(key))
     }
 
-    /// A part of the list; of one owner's records, where one is given.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn list(
+    async fn list(
         &self,
         _: &Authorized<Read<R>>,
         request: &ListRequest,
         owner: Option<UserId>,
     ) -> Result<Listed<Entity<R>>, AppError> {
-        let mut query = request.query();
-        let owner = R::SPEC.owner.zip(owner);
-        query
-            .filters
-            .extend(owner.map(|(column, owner)| is(column, owner.0)));
-        Ok(self.0.records.list(&query).await?)
+        Ok(self.0.records.list(&query::<R>(request, owner)).await?)
     }
 
-    /// Changes the record with this key. `change` makes the new draft of the present record,
-    /// which nobody else changes meanwhile; it is also the place for the conditions of a
-    /// conditional request.
-    ///
-    /// # Errors
-    /// Not found; [`Denied`](tidegate_domain::permission::Denied) for somebody else's record;
-    /// those of `change`; a draft that breaks a rule; a unique member that is taken.
-    pub async fn update(
+    async fn update(
         &self,
         auth: &Authorized<Write<R>>,
         key: i64,
@@ -121,19 +171,14 @@ impl<R: Resource> Crud<R> {
         let now = now(self.0.clock.as_ref());
         transact(self.0.unit_of_work.as_ref(), async |records| {
             let records = records.records();
-            let current = lock(records, auth, key).await?;
+            let current = lock(records, auth, key, &[]).await?;
             let draft = change(&current)?;
             replace(records, current, draft, now).await
         })
         .await
     }
 
-    /// Deletes the record with this key, unless `condition` refuses.
-    ///
-    /// # Errors
-    /// Not found; [`Denied`](tidegate_domain::permission::Denied) for somebody else's record;
-    /// those of `condition`.
-    pub async fn delete(
+    async fn delete(
         &self,
         auth: &Authorized<Write<R>>,
         key: i64,
@@ -141,7 +186,7 @@ impl<R: Resource> Crud<R> {
     ) -> Result<(), AppError> {
         transact(self.0.unit_of_work.as_ref(), async |records| {
             let records = records.records();
-            let current = lock(records, auth, key).await?;
+            let current = lock(records, auth, key, &[]).await?;
             condition(&current)?;
             records.delete(&current.id).await?;
             Ok(())
@@ -150,31 +195,35 @@ impl<R: Resource> Crud<R> {
     }
 }
 
-async fn lock<R: Resource>(
+/// The query for a list.
+pub(crate) fn query<R: Resource>(request: &ListRequest, owner: Option<UserId>) -> Query {
+    let mut query = request.query();
+    let owner = R::SPEC.owner.zip(owner);
+    query
+        .filters
+        .extend(owner.map(|(column, owner)| is(column, owner.0)));
+    query
+}
+
+/// The record to be changed, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// Not found in `scope`; [`Denied`](tidegate_domain::permission::Denied) for whoever is
+/// neither an administrator nor the owner, where owners write.
+pub(crate) async fn lock<R: Resource>(
     records: &dyn Repository<R>,
     auth: &Authorized<Write<R>>,
     key: i64,
+    scope: &[Clause],
 ) -> Result<Entity<R>, AppError> {
-    let current = records.lock(key, &[]).await?;
+    let current = records.lock(key, scope).await?;
     let current = current.ok_or_else(|| not_found::<R>(key))?;
-    check_owner(auth, &current)?;
-    Ok(current)
-}
-
-/// Refuses whoever is neither an administrator nor the owner, where owners write.
-///
-/// # Errors
-/// [`Denied`](tidegate_domain::permission::Denied).
-pub(crate) fn check_owner<R: Resource>(
-    auth: &Authorized<Write<R>>,
-    entity: &Entity<R>,
-) -> Result<(), AppError> {
     if R::SPEC.writers == Writers::Owners {
         // A record without an owner is nobody's: ids begin with 1.
-        let owner = entity.owner.unwrap_or(UserId(0));
+        let owner = current.owner.unwrap_or(UserId(0));
         auth.principal().authorize(AdminOrSelf(owner))?;
     }
-    Ok(())
+    Ok(current)
 }
 
 /// The present time as all engines keep it: microseconds.
@@ -283,3 +332,6 @@ pub fn merged<D: Serialize>(
     }
     Ok(target)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::idempotency::{Answer, Claim, IdempotencyKeys, KEPT, Kept, RepeatableRequest};
 use tidegate_domain::system::Clock;
-use tidegate_domain::transaction::{Transactional, UnitOfWork};
+use tidegate_domain::transaction::{Repeatable, Transactional, UnitOfWork};
 
 use crate::error::AppError;
 
@@ -73,11 +73,10 @@ impl Idempotency {
     /// # Errors
     /// Those of `body`, after which nothing is kept; a repetition under way or with another
     /// content.
-    pub async fn once<T: ?Sized + Transactional + 'static, V>(
+    pub async fn once<T: ?Sized + Repeatable + 'static, V>(
         &self,
         work: &dyn UnitOfWork<T>,
         request: Option<&RepeatableRequest>,
-        keys: impl Fn(&T) -> &dyn IdempotencyKeys,
         answer: impl Fn(&V) -> Answer,
         body: impl AsyncFn(&T) -> Result<V, AppError>,
     ) -> Result<Reply<V>, AppError> {
@@ -86,7 +85,7 @@ impl Idempotency {
         };
         let _under_way = self.begin(&request.id)?;
         transact(work, async |transaction: &T| {
-            let keys = keys(transaction);
+            let keys = transaction.idempotency();
             match keys.claim(&request.id, self.clock.now()).await? {
                 Claim::New => {}
                 Claim::Done(kept) => {

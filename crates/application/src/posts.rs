@@ -10,14 +10,14 @@ use tidegate_domain::account::{UserId, Users};
 use tidegate_domain::error::{StoreError, Violation, ViolationKind};
 use tidegate_domain::idempotency::{Answer, RepeatableRequest};
 use tidegate_domain::permission::{Authorized, Principal, SignedIn};
-use tidegate_domain::post::{Post, PostDetails, PostDraft, PostRecords, Votes, visible_to};
+use tidegate_domain::post::{Owner, Post, PostDetails, PostDraft, PostRecords, Votes, visible_to};
 use tidegate_domain::resource::{
-    Entity, Id, ListRequest, Listed, Read, Repository, Resource as _, Write,
+    Entity, Id, ListRequest, Listed, Read, Repository, Resource, Write,
 };
 use tidegate_domain::system::{Clock, Randomness};
 use tidegate_domain::transaction::UnitOfWork;
 
-use crate::crud::{check_owner, insert, new_record, not_found, now, replace};
+use crate::crud::{UseCases, insert, lock, new_record, not_found, now, query, replace};
 use crate::error::AppError;
 use crate::idempotency::{Idempotency, Reply, transact};
 
@@ -57,114 +57,8 @@ impl Posts {
         Self(parts)
     }
 
-    /// Makes a post of whoever asks; `request` and `answer` as for
-    /// [`Crud::create`](crate::crud::Crud::create).
-    ///
-    /// # Errors
-    /// A repetition that is under way or has another content.
-    pub async fn create(
-        &self,
-        auth: &Authorized<Write<Post>>,
-        draft: PostDraft,
-        request: Option<&RepeatableRequest>,
-        answer: impl Fn(&PostDetails) -> Answer,
-    ) -> Result<Reply<PostDetails>, AppError> {
-        let principal = auth.principal();
-        let now = now(self.0.clock.as_ref());
-        let record = new_record(draft, principal.user, now, self.0.randomness.as_ref());
-        let work = self.0.unit_of_work.as_ref();
-        self.0
-            .idempotency
-            .once(
-                work,
-                request,
-                |records| records.idempotency(),
-                answer,
-                async |records| {
-                    let post = insert(records.records(), &record).await?;
-                    Ok(PostDetails {
-                        owner: principal.user,
-                        owner_name: principal.username.clone(),
-                        post,
-                        votes: 0,
-                    })
-                },
-            )
-            .await
-    }
-
-    /// The post with this id, if the principal sees it.
-    ///
-    /// # Errors
-    /// Not found.
-    pub async fn get(
-        &self,
-        auth: &Authorized<Read<Post>>,
-        id: i64,
-    ) -> Result<PostDetails, AppError> {
-        let found = self.0.posts.find(id, &visible_to(auth.principal())).await?;
-        let post = found.ok_or_else(|| not_found::<Post>(id))?;
-        one(post, self.0.votes.as_ref(), self.0.users.as_ref()).await
-    }
-
-    /// A part of the posts that the principal sees.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn list(
-        &self,
-        auth: &Authorized<Read<Post>>,
-        request: &ListRequest,
-    ) -> Result<Listed<PostDetails>, AppError> {
-        let mut query = request.query();
-        query.scope = visible_to(auth.principal());
-        let Listed { items, total } = self.0.posts.list(&query).await?;
-        let items = details(items, self.0.votes.as_ref(), self.0.users.as_ref()).await?;
-        Ok(Listed { items, total })
-    }
-
-    /// Changes a post; `change` as for [`Crud::update`](crate::crud::Crud::update).
-    ///
-    /// # Errors
-    /// Not found, also where the principal does not see the post;
-    /// [`Denied`](tidegate_domain::permission::Denied) for somebody else's; those of `change`.
-    pub async fn update(
-        &self,
-        auth: &Authorized<Write<Post>>,
-        id: i64,
-        change: impl Fn(&PostDetails) -> Result<PostDraft, AppError>,
-    ) -> Result<PostDetails, AppError> {
-        let now = now(self.0.clock.as_ref());
-        transact(self.0.unit_of_work.as_ref(), async |records| {
-            let current = lock(records, auth, id).await?;
-            let draft = change(&current)?;
-            let post = replace(records.records(), current.post, draft, now).await?;
-            Ok(PostDetails { post, ..current })
-        })
-        .await
-    }
-
-    /// Deletes a post with its votes, unless `condition` refuses.
-    ///
-    /// # Errors
-    /// As for [`Self::update`].
-    pub async fn delete(
-        &self,
-        auth: &Authorized<Write<Post>>,
-        id: i64,
-        condition: impl Fn(&PostDetails) -> Result<(), AppError>,
-    ) -> Result<(), AppError> {
-        transact(self.0.unit_of_work.as_ref(), async |records| {
-            let current = lock(records, auth, id).await?;
-            condition(&current)?;
-            records.records().delete(&current.post.id).await?;
-            Ok(())
-        })
-        .await
-    }
-
     /// Gives the principal's vote to a post, or takes it away; `request` and `answer` as for
-    /// [`Self::create`].
+    /// [`UseCases::create`].
     ///
     /// # Errors
     /// Not found: the post, or the vote to be taken away. A conflict for a second vote.
@@ -180,26 +74,103 @@ impl Posts {
         let work = self.0.unit_of_work.as_ref();
         self.0
             .idempotency
-            .once(
-                work,
-                request,
-                |records| records.idempotency(),
-                answer,
-                async |records| cast(records, auth.principal(), id, direction, now).await,
-            )
+            .once(work, request, answer, async |records| {
+                cast(records, auth.principal(), id, direction, now).await
+            })
             .await
     }
 }
 
-async fn lock(
+impl UseCases<Post> for Posts {
+    type Shown = PostDetails;
+
+    fn entity(shown: &PostDetails) -> &Entity<Post> {
+        &shown.post
+    }
+
+    async fn create(
+        &self,
+        auth: &Authorized<Write<Post>>,
+        draft: PostDraft,
+        request: Option<&RepeatableRequest>,
+        answer: impl Fn(&PostDetails) -> Answer,
+    ) -> Result<Reply<PostDetails>, AppError> {
+        let now = now(self.0.clock.as_ref());
+        Post::check(&draft, now)?;
+        let record = new_record(
+            draft,
+            auth.principal().user,
+            now,
+            self.0.randomness.as_ref(),
+        );
+        let work = self.0.unit_of_work.as_ref();
+        self.0
+            .idempotency
+            .once(work, request, answer, async |records| {
+                let post = insert(records.records(), &record).await?;
+                one(post, records.votes(), records.users()).await
+            })
+            .await
+    }
+
+    async fn get(&self, auth: &Authorized<Read<Post>>, id: i64) -> Result<PostDetails, AppError> {
+        let found = self.0.posts.find(id, &visible_to(auth.principal())).await?;
+        let post = found.ok_or_else(|| not_found::<Post>(id))?;
+        one(post, self.0.votes.as_ref(), self.0.users.as_ref()).await
+    }
+
+    async fn list(
+        &self,
+        auth: &Authorized<Read<Post>>,
+        request: &ListRequest,
+        owner: Option<UserId>,
+    ) -> Result<Listed<PostDetails>, AppError> {
+        let mut query = query::<Post>(request, owner);
+        query.scope = visible_to(auth.principal());
+        let Listed { items, total } = self.0.posts.list(&query).await?;
+        let items = details(items, self.0.votes.as_ref(), self.0.users.as_ref()).await?;
+        Ok(Listed { items, total })
+    }
+
+    async fn update(
+        &self,
+        auth: &Authorized<Write<Post>>,
+        id: i64,
+        change: impl Fn(&PostDetails) -> Result<PostDraft, AppError>,
+    ) -> Result<PostDetails, AppError> {
+        let now = now(self.0.clock.as_ref());
+        transact(self.0.unit_of_work.as_ref(), async |records| {
+            let current = locked(records, auth, id).await?;
+            let draft = change(&current)?;
+            let post = replace(records.records(), current.post, draft, now).await?;
+            Ok(PostDetails { post, ..current })
+        })
+        .await
+    }
+
+    async fn delete(
+        &self,
+        auth: &Authorized<Write<Post>>,
+        id: i64,
+        condition: impl Fn(&PostDetails) -> Result<(), AppError>,
+    ) -> Result<(), AppError> {
+        transact(self.0.unit_of_work.as_ref(), async |records| {
+            let current = locked(records, auth, id).await?;
+            condition(&current)?;
+            records.records().delete(&current.post.id).await?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+async fn locked(
     records: &dyn PostRecords,
     auth: &Authorized<Write<Post>>,
     id: i64,
 ) -> Result<PostDetails, AppError> {
     let scope = visible_to(auth.principal());
-    let found = records.records().lock(id, &scope).await?;
-    let post = found.ok_or_else(|| not_found::<Post>(id))?;
-    check_owner(auth, &post)?;
+    let post = lock(records.records(), auth, id, &scope).await?;
     one(post, records.votes(), records.users()).await
 }
 
@@ -263,9 +234,12 @@ async fn details(
     let (votes, names) = (votes.count(&ids).await?, users.names(&owners).await?);
     let detailed = posts.into_iter().zip(ids).map(|(post, id)| {
         let owner = post.owner.ok_or_else(|| corrupt("owner"))?;
+        let username = names.get(&owner).cloned();
         Ok(PostDetails {
-            owner,
-            owner_name: names.get(&owner).cloned().ok_or_else(|| corrupt("owner"))?,
+            owner: Owner {
+                id: owner,
+                username: username.ok_or_else(|| corrupt("owner"))?,
+            },
             votes: votes.get(&id).copied().unwrap_or(0),
             post,
         })

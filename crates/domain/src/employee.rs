@@ -15,21 +15,24 @@ pub struct Employee;
 /// What a client may send of an employee.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "emp_id": 1001, "emp_name": "Ingrid Aas", "city": "Bergen", "country": "Norway", "emp_dob": "1990-05-01",
+}))]
 pub struct EmployeeDraft {
     /// The company's number for the person, which stands in the path.
-    #[schema(inline, example = 1001)]
+    #[schema(inline)]
     pub emp_id: Int<1, { i64::MAX }>,
     /// The person's name.
-    #[schema(inline, example = "Ingrid Aas")]
+    #[schema(inline)]
     pub emp_name: Line<1, 100>,
     /// Where the person works.
-    #[schema(inline, example = "Bergen")]
+    #[schema(inline)]
     pub city: Line<1, 100>,
     /// The city's country.
-    #[schema(inline, example = "Norway")]
+    #[schema(inline)]
     pub country: Line<1, 100>,
     /// The day of birth, which has come.
-    #[schema(inline, example = "1990-05-01")]
+    #[schema(inline)]
     pub emp_dob: Day,
 }
 

@@ -13,12 +13,13 @@ pub struct Item;
 /// What a client may send of an item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Lantern", "description": "Brass, with a red glass"}))]
 pub struct ItemDraft {
     /// No two items have the same.
-    #[schema(inline, example = "Lantern")]
+    #[schema(inline)]
     pub name: Line<1, 255>,
     /// Whatever there is to say.
-    #[schema(inline, example = "Brass, with a red glass")]
+    #[schema(inline)]
     pub description: Option<Text<0, 2000>>,
 }
 

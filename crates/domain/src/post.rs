@@ -22,12 +22,15 @@ pub struct Post;
 /// What a client may send of a post.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "title": "Low water", "content": "The north quay is dry until Thursday.", "rating": 4,
+}))]
 pub struct PostDraft {
     /// What it is about.
-    #[schema(inline, example = "Low water")]
+    #[schema(inline)]
     pub title: Line<1, 255>,
     /// What it says.
-    #[schema(inline, example = "The north quay is dry until Thursday.")]
+    #[schema(inline)]
     pub content: Text<1, 16000>,
     /// Whether others see it.
     #[serde(default = "published")]
@@ -35,7 +38,7 @@ pub struct PostDraft {
     pub published: bool,
     /// The author's own rating.
     #[serde(default)]
-    #[schema(inline, example = 4)]
+    #[schema(inline)]
     pub rating: Option<Int<1, 5>>,
 }
 
@@ -69,17 +72,25 @@ pub fn visible_to(principal: &Principal) -> Vec<Clause> {
     ])]
 }
 
-/// A post with what belongs to it.
-#[derive(Debug, Clone)]
+/// A post with what belongs to it, as clients see it.
+#[derive(Debug, Clone, Serialize)]
 pub struct PostDetails {
     /// The post.
+    #[serde(flatten)]
     pub post: Entity<Post>,
     /// Who wrote it.
-    pub owner: UserId,
-    /// The owner's name.
-    pub owner_name: Username,
+    pub owner: Owner,
     /// How many voted for it.
     pub votes: u64,
+}
+
+/// The owner of a post.
+#[derive(Debug, Clone, Serialize)]
+pub struct Owner {
+    /// The user's id.
+    pub id: UserId,
+    /// The user's name.
+    pub username: Username,
 }
 
 /// The stored votes. A user has at most one vote for a post.
@@ -101,25 +112,4 @@ pub trait PostRecords: Records<Post> {
     fn votes(&self) -> &dyn Votes;
     /// The users, inside this transaction.
     fn users(&self) -> &dyn Users;
-}
-
-#[cfg(any(test, feature = "mocks"))]
-mockall::mock! {
-    /// A transaction over posts, their votes and their owners.
-    pub PostRecords {}
-
-    #[async_trait]
-    impl crate::transaction::Transactional for PostRecords {
-        async fn commit(self: Box<Self>) -> Result<(), StoreError>;
-    }
-
-    impl Records<Post> for PostRecords {
-        fn records(&self) -> &dyn crate::resource::Repository<Post>;
-        fn idempotency(&self) -> &dyn crate::idempotency::IdempotencyKeys;
-    }
-
-    impl PostRecords for PostRecords {
-        fn votes(&self) -> &dyn Votes;
-        fn users(&self) -> &dyn Users;
-    }
 }

@@ -13,11 +13,10 @@ use utoipa::ToSchema;
 
 use crate::account::UserId;
 use crate::error::{InvalidInput, StoreError};
-use crate::idempotency::IdempotencyKeys;
 use crate::page::PageRequest;
 use crate::permission::{Permission, Principal};
 use crate::query::ask::{Clause, Comparison, Condition, Count, Filter, OrderTerm, Query};
-use crate::transaction::Transactional;
+use crate::transaction::Repeatable;
 
 /// A resource.
 pub trait Resource: Send + Sync + Sized + 'static {
@@ -171,6 +170,20 @@ pub struct Entity<R: Resource> {
     pub updated_at: Option<DateTime<Utc>>,
 }
 
+impl<R: Resource> Entity<R> {
+    /// The number that stands for it in paths; `None` only where the draft lacks the column
+    /// that [`Spec::key`] names.
+    pub fn key(&self) -> Option<i64> {
+        match &self.id {
+            Id::Number(number) if R::SPEC.key == "id" => Some(*number),
+            _ => serde_json::to_value(&self.draft)
+                .ok()?
+                .get(R::SPEC.key)?
+                .as_i64(),
+        }
+    }
+}
+
 // Derived, these would ask for `R: Clone` and so on.
 impl<R: Resource> Clone for Entity<R> {
     fn clone(&self) -> Self {
@@ -283,27 +296,9 @@ pub trait Repository<R: Resource>: Send + Sync {
 }
 
 /// A transaction over the records of one resource.
-pub trait Records<R: Resource>: Transactional {
+pub trait Records<R: Resource>: Repeatable {
     /// The records, inside this transaction.
     fn records(&self) -> &dyn Repository<R>;
-    /// The keys of requests that may be repeated, inside this transaction.
-    fn idempotency(&self) -> &dyn IdempotencyKeys;
-}
-
-#[cfg(any(test, feature = "mocks"))]
-mockall::mock! {
-    /// A transaction over the records of one resource.
-    pub Records<R: Resource> {}
-
-    #[async_trait]
-    impl<R: Resource> Transactional for Records<R> {
-        async fn commit(self: Box<Self>) -> Result<(), StoreError>;
-    }
-
-    impl<R: Resource> Records<R> for Records<R> {
-        fn records(&self) -> &dyn Repository<R>;
-        fn idempotency(&self) -> &dyn IdempotencyKeys;
-    }
 }
 
 /// Reading the records of a resource: every signed-in user.
@@ -347,8 +342,10 @@ impl<R: Resource> Permission for Write<R> {
 pub struct ListRequest {
     /// Parts to look for, each with its column.
     pub search: Vec<(&'static str, String)>,
-    /// The column to sort by, and whether the largest comes first.
-    pub sort: Option<(&'static str, bool)>,
+    /// The column to sort by.
+    pub sort: &'static str,
+    /// Whether the largest comes first.
+    pub descending: bool,
     /// Which part of the list.
     pub page: PageRequest,
     /// Whether to count the whole list.
@@ -366,19 +363,15 @@ impl ListRequest {
                 ignore_case: true,
             },
         });
-        let order = |column: &str, descending| OrderTerm {
+        let order = [(self.sort, self.descending), ("id", false)];
+        let order = order.map(|(column, descending)| OrderTerm {
             column: column.to_owned(),
             descending,
             nulls: None,
-        };
+        });
         Query {
             filters: filters.collect(),
-            order: self
-                .sort
-                .map(|(column, descending)| order(column, descending))
-                .into_iter()
-                .chain([order("id", false)])
-                .collect(),
+            order: order.into(),
             limit: Some(self.page.limit),
             offset: self.page.offset,
             count: self.counted.then_some(Count::Exact),
@@ -451,7 +444,8 @@ mod tests {
     fn a_search_takes_every_character_for_itself_and_lists_end_with_the_id() {
         let request = ListRequest {
             search: vec![("name", r"50%_*\".to_owned())],
-            sort: Some(("name", true)),
+            sort: "name",
+            descending: true,
             page: PageRequest {
                 limit: 5,
                 offset: 10,

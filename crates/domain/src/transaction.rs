@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use crate::account::{ApiKeys, Users};
 use crate::error::StoreError;
+use crate::idempotency::IdempotencyKeys;
 use crate::session::Sessions;
 
 /// Opens transactions that give what `T` gives. A port call outside one is atomic by itself.
@@ -22,6 +23,12 @@ pub trait UnitOfWork<T: ?Sized + Send + Sync + 'static = dyn Transaction>: Send 
 pub trait Transactional: Send + Sync {
     /// Makes the changes durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// A transaction of a request that may be repeated.
+pub trait Repeatable: Transactional {
+    /// The keys of such requests, inside this transaction.
+    fn idempotency(&self) -> &dyn IdempotencyKeys;
 }
 
 /// A transaction over accounts.

@@ -86,6 +86,8 @@ pub struct HttpOptions {
     pub credentials_per_minute: u32,
     /// Whether the documentation is open to everybody.
     pub docs_public: bool,
+    /// Whether a change of a record must say by `If-Match` which one it means.
+    pub require_if_match: bool,
     /// The folder whose files are served where no route is.
     pub static_dir: Option<PathBuf>,
 }
@@ -109,8 +111,43 @@ impl Default for HttpOptions {
             general_per_minute: 6000,
             credentials_per_minute: 30,
             docs_public: false,
+            require_if_match: false,
             static_dir: None,
         }
+    }
+}
+
+/// Adds data to the application of a worker.
+type AddData = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// Routes beyond those that are always there, with what their handlers need.
+#[derive(Clone, Default)]
+pub struct Extension {
+    routes: Vec<RouteSpec>,
+    data: Vec<AddData>,
+}
+
+impl From<Vec<RouteSpec>> for Extension {
+    fn from(routes: Vec<RouteSpec>) -> Self {
+        Self {
+            routes,
+            data: Vec::new(),
+        }
+    }
+}
+
+impl Extension {
+    /// Adds routes.
+    pub fn routes(&mut self, routes: impl IntoIterator<Item = RouteSpec>) {
+        self.routes.extend(routes);
+    }
+
+    /// Adds what handlers take as `web::Data<T>`.
+    pub fn data<T: Send + Sync + 'static>(&mut self, data: Arc<T>) {
+        let data = web::Data::from(data);
+        self.data.push(Arc::new(move |config| {
+            config.app_data(data.clone());
+        }));
     }
 }
 
@@ -126,27 +163,33 @@ pub struct Layer {
     cors: web::Data<Cors>,
     gate: web::Data<Gate>,
     documentation: web::Data<Documentation>,
+    data: Arc<[AddData]>,
 }
 
 impl Layer {
-    /// The layer with all routes.
+    /// The layer with all routes and those of an extension.
     ///
     /// # Errors
     /// When the OpenAPI document cannot be written.
-    pub fn new(options: HttpOptions, services: Services) -> io::Result<Self> {
-        Self::with_routes(options, services, crate::routes::all())
+    pub fn new(
+        options: HttpOptions,
+        services: Services,
+        mut extension: Extension,
+    ) -> io::Result<Self> {
+        extension.routes(crate::routes::all());
+        Self::with(options, services, extension)
     }
 
-    /// The layer with some routes.
+    /// The layer with the routes of an extension alone.
     ///
     /// # Errors
     /// As [`Layer::new`].
-    pub fn with_routes(
+    pub fn with(
         options: HttpOptions,
         services: Services,
-        routes: Vec<RouteSpec>,
+        extension: Extension,
     ) -> io::Result<Self> {
-        let routes = register::sorted(routes);
+        let routes = register::sorted(extension.routes);
         let limits = Arc::new(Limits::new(&options));
         let server = options.public_url.as_deref().unwrap_or_default();
         let document = document(
@@ -175,6 +218,7 @@ impl Layer {
             cors: web::Data::new(Cors::new(&options.cors_origins)),
             gate: web::Data::new(gate),
             documentation: web::Data::new(documentation),
+            data: extension.data.into(),
             options: web::Data::new(options),
             services: web::Data::new(services),
         })
@@ -194,6 +238,7 @@ impl Layer {
     > {
         let routes = Arc::clone(&self.routes);
         let runtime = self.runtime.clone();
+        let data = Arc::clone(&self.data);
         App::new()
             .app_data(self.options.clone())
             .app_data(self.services.clone())
@@ -201,7 +246,10 @@ impl Layer {
             .app_data(self.cors.clone())
             .app_data(self.gate.clone())
             .app_data(self.documentation.clone())
-            .configure(|config| register::configure(&routes, config))
+            .configure(|config| {
+                data.iter().for_each(|add| add(config));
+                register::configure(&routes, config);
+            })
             .default_service(web::to(fallback))
             // The last one is the outermost. The gate asks the database too (API keys,
             // passwords), so it runs on the shared runtime like the handlers.
@@ -223,9 +271,14 @@ pub fn serve(
     listener: TcpListener,
     options: HttpOptions,
     services: Services,
+    extension: Extension,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<impl Future<Output = io::Result<()>> + Send + 'static> {
-    run(listener, Layer::new(options, services)?, shutdown)
+    run(
+        listener,
+        Layer::new(options, services, extension)?,
+        shutdown,
+    )
 }
 
 /// Serves a layer, as [`serve`].

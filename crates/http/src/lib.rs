@@ -4,12 +4,15 @@
 
 pub mod app;
 pub mod auth;
+mod conditional;
 pub mod context;
 pub mod error;
 pub mod extract;
+mod idempotency;
 pub mod middleware;
 pub mod openapi;
 pub mod paging;
+pub mod resource;
 pub mod rest;
 pub mod route;
 pub mod routes;

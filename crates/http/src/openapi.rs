@@ -7,7 +7,9 @@ use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type,
+};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, PathsBuilder,
@@ -98,7 +100,7 @@ pub fn document<'a>(
         let Some(method) = method(&route.method) else {
             continue;
         };
-        paths.add_path_operation(plain_path(route.path), vec![method], operation(route));
+        paths.add_path_operation(plain_path(&route.path), vec![method], operation(route));
         let bodies = route.bodies.iter().filter_map(|body| body.schema);
         let answers = route.answers.iter().filter_map(|answer| answer.schema);
         for schema in bodies.chain(answers) {
@@ -107,6 +109,9 @@ pub fn document<'a>(
     }
     schemas.push((Problem::name().into_owned(), Problem::schema()));
     Problem::schemas(&mut schemas);
+    for (_, schema) in &mut schemas {
+        describe_members(schema);
+    }
     let info = InfoBuilder::new()
         .title("Tidegate")
         .version(version)
@@ -130,6 +135,29 @@ pub fn document<'a>(
         .paths(paths)
         .components(Some(components(schemas)))
         .build()
+}
+
+/// utoipa writes a described member whose schema stands in place as "all of the schema and an
+/// object with the description", which no value is; the description belongs to the schema.
+fn describe_members(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else {
+        return;
+    };
+    for member in object.properties.values_mut() {
+        let RefOr::T(Schema::AllOf(both)) = &*member else {
+            continue;
+        };
+        if let [
+            RefOr::T(Schema::Object(own)),
+            RefOr::T(Schema::Object(beside)),
+        ] = both.items.as_slice()
+            && beside.properties.is_empty()
+        {
+            let mut own = own.clone();
+            own.description.clone_from(&beside.description);
+            *member = RefOr::T(Schema::Object(own));
+        }
+    }
 }
 
 fn components(schemas: Vec<(String, RefOr<Schema>)>) -> utoipa::openapi::Components {
@@ -169,14 +197,14 @@ fn components(schemas: Vec<(String, RefOr<Schema>)>) -> utoipa::openapi::Compone
 
 fn operation(route: &RouteInfo) -> Operation {
     let mut operation = OperationBuilder::new()
-        .operation_id(Some(route.operation_id))
-        .summary(Some(route.summary))
-        .description(route.description)
-        .tag(route.tag);
+        .operation_id(Some(route.operation_id.as_ref()))
+        .summary(Some(route.summary.as_ref()))
+        .description(route.description.as_deref())
+        .tag(route.tag.as_ref());
     if route.access == Access::Admin {
         operation = operation.tag("admin");
     }
-    for parameter in path_parameters(route.path) {
+    for parameter in path_parameters(&route.path) {
         operation = operation.parameter(parameter);
     }
     for parameter in &route.parameters {
@@ -193,9 +221,12 @@ fn operation(route: &RouteInfo) -> Operation {
         operation = operation.request_body(Some(body.build()));
     }
     for answer in &route.answers {
-        let mut response = ResponseBuilder::new().description(answer.description);
+        let mut response = ResponseBuilder::new().description(answer.description.as_ref());
         if !answer.media_type.is_empty() {
-            let content = Content::new(answer.schema.map(|schema| schema.reference()));
+            let content = Content::new(answer.schema.map(|schema| match answer.is_list {
+                false => schema.reference(),
+                true => ArrayBuilder::new().items(schema.reference()).into(),
+            }));
             response = response.content(answer.media_type, content);
         }
         operation = operation.response(answer.status.to_string(), response.build());
@@ -221,7 +252,7 @@ fn follows(route: &RouteInfo, status: u16) -> bool {
     let has_parameters = route.path.contains('{') || !route.parameters.is_empty();
     let may_be_refused = matches!(
         route.access,
-        Access::Admin | Access::AdminOrSelf | Access::WriteRows
+        Access::Admin | Access::AdminOrSelf | Access::AdminOrOwner | Access::WriteRows
     );
     let limited = route.limit != LimitClass::Unlimited;
     match status {
@@ -317,7 +348,7 @@ mod tests {
             .collect();
         let registered: HashSet<String> = table()
             .iter()
-            .map(|route| format!("{} {}", route.method, plain_path(route.path)))
+            .map(|route| format!("{} {}", route.method, plain_path(&route.path)))
             .collect();
         assert_eq!(described, registered);
     }
@@ -328,12 +359,12 @@ mod tests {
         let mut seen = HashSet::new();
         for route in table() {
             assert!(
-                seen.insert(route.operation_id),
+                seen.insert(route.operation_id.clone()),
                 "{} is there twice",
                 route.operation_id
             );
             let method = route.method.as_str().to_lowercase();
-            let operation = &document["paths"][plain_path(route.path)][method];
+            let operation = &document["paths"][plain_path(&route.path)][method];
             let tags = operation["tags"].as_array().unwrap();
             assert_eq!(
                 tags.contains(&Value::from("admin")),
@@ -341,6 +372,61 @@ mod tests {
             );
             let secured = !operation["security"].as_array().unwrap().is_empty();
             assert_eq!(secured, route.access != Access::Public);
+        }
+    }
+
+    #[test]
+    fn records_are_described_as_they_are_shown_and_drafts_have_an_example() {
+        let document = json();
+        let schemas = &document["components"]["schemas"];
+        let names =
+            |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        let item = &schemas["Item"];
+        let mut required: Vec<&str> = item["required"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+            .collect();
+        required.sort_unstable();
+        let mut members = names(&item["properties"]);
+        members.sort_unstable();
+        assert_eq!(
+            members,
+            [
+                "created_at",
+                "description",
+                "id",
+                "name",
+                "updated_at",
+                "user_id"
+            ]
+        );
+        assert_eq!(required, members);
+        let name = &item["properties"]["name"];
+        assert_eq!(
+            (&name["type"], &name["maxLength"]),
+            (&Value::from("string"), &Value::from(255))
+        );
+        assert!(name["description"].is_string(), "{name}");
+        assert_eq!(
+            schemas["ItemDraft"]["required"],
+            serde_json::json!(["name"])
+        );
+        assert!(schemas["ItemPatch"].get("required").is_none());
+        assert_eq!(
+            schemas["EmployeePage"],
+            Value::Null,
+            "employees are listed as an array"
+        );
+        for draft in ["ItemDraft", "EmployeeDraft", "PostDraft"] {
+            let example = &schemas[draft]["example"];
+            for required in schemas[draft]["required"].as_array().unwrap() {
+                assert!(
+                    example.get(required.as_str().unwrap()).is_some(),
+                    "{draft}: {required}"
+                );
+            }
         }
     }
 

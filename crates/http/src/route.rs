@@ -28,6 +28,9 @@ use utoipa::openapi::{Ref, RefOr};
 use crate::error::render::Challenge;
 pub use crate::route::builder::RouteBuilder;
 
+/// A text that is written in the source, or put together from the name of a resource.
+pub type Text = Cow<'static, str>;
+
 /// Who may use a route. The handler proves it with [`crate::auth::Require`]; a test
 /// compares the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,9 @@ pub enum Access {
     Admin,
     /// Administrators, and the user whose id is `{id}` in the path.
     AdminOrSelf,
+    /// Administrators, and the user whose the record in the path is. The use case looks, when
+    /// the record is there; before that every user may ask.
+    AdminOrOwner,
     /// Who may read rows of gateway databases.
     ReadRows,
     /// Who may write rows of gateway databases.
@@ -65,7 +71,7 @@ pub struct RouteInfo {
     /// The method. A `GET` also answers `HEAD`, unless the path has its own.
     pub method: Method,
     /// The path pattern, `/users/{id}`; the form with a slash at the end comes by itself.
-    pub path: &'static str,
+    pub path: Text,
     /// Who may use it.
     pub access: Access,
     /// Which limit its requests count against.
@@ -77,13 +83,13 @@ pub struct RouteInfo {
     /// Whether `X-Version` is looked at.
     pub versioned: bool,
     /// The group in the documentation.
-    pub tag: &'static str,
+    pub tag: Text,
     /// The name in generated clients, unique.
-    pub operation_id: &'static str,
+    pub operation_id: Text,
     /// One line for the documentation.
-    pub summary: &'static str,
+    pub summary: Text,
     /// More for the documentation.
-    pub description: Option<&'static str>,
+    pub description: Option<Text>,
     /// What the body may be.
     pub bodies: Vec<BodyInfo>,
     /// What may be answered, beyond the errors that follow from the rest.
@@ -113,11 +119,13 @@ pub struct AnswerInfo {
     /// The status.
     pub status: u16,
     /// When it is given.
-    pub description: &'static str,
+    pub description: Text,
     /// The media type of its body.
     pub media_type: &'static str,
     /// The schema of its body, if it has one.
     pub schema: Option<SchemaRef>,
+    /// Whether the body is an array of such.
+    pub is_list: bool,
 }
 
 /// A schema by name, with those it refers to.
@@ -130,13 +138,18 @@ pub struct SchemaRef {
 impl SchemaRef {
     /// The schema of a type.
     pub fn of<T: ToSchema>() -> Self {
-        Self {
-            name: T::name,
-            collect: |schemas| {
-                schemas.push((T::name().into_owned(), T::schema()));
-                T::schemas(schemas);
-            },
-        }
+        Self::new(T::name, |schemas| {
+            schemas.push((T::name().into_owned(), T::schema()));
+            T::schemas(schemas);
+        })
+    }
+
+    /// A schema that is put together; `collect` adds it with those it refers to.
+    pub(crate) fn new(
+        name: fn() -> Cow<'static, str>,
+        collect: fn(&mut Vec<(String, RefOr<Schema>)>),
+    ) -> Self {
+        Self { name, collect }
     }
 
     /// The reference to it.
@@ -161,45 +174,45 @@ pub struct RouteSpec {
 impl RouteSpec {
     /// A `GET` (and `HEAD`) route.
     pub fn get(
-        path: &'static str,
-        operation_id: &'static str,
-        summary: &'static str,
+        path: impl Into<Text>,
+        operation_id: impl Into<Text>,
+        summary: impl Into<Text>,
     ) -> RouteBuilder {
         Self::of(Method::GET, path, operation_id, summary)
     }
 
     /// A `POST` route.
     pub fn post(
-        path: &'static str,
-        operation_id: &'static str,
-        summary: &'static str,
+        path: impl Into<Text>,
+        operation_id: impl Into<Text>,
+        summary: impl Into<Text>,
     ) -> RouteBuilder {
         Self::of(Method::POST, path, operation_id, summary)
     }
 
     /// A `PUT` route.
     pub fn put(
-        path: &'static str,
-        operation_id: &'static str,
-        summary: &'static str,
+        path: impl Into<Text>,
+        operation_id: impl Into<Text>,
+        summary: impl Into<Text>,
     ) -> RouteBuilder {
         Self::of(Method::PUT, path, operation_id, summary)
     }
 
     /// A `PATCH` route.
     pub fn patch(
-        path: &'static str,
-        operation_id: &'static str,
-        summary: &'static str,
+        path: impl Into<Text>,
+        operation_id: impl Into<Text>,
+        summary: impl Into<Text>,
     ) -> RouteBuilder {
         Self::of(Method::PATCH, path, operation_id, summary)
     }
 
     /// A `DELETE` route.
     pub fn delete(
-        path: &'static str,
-        operation_id: &'static str,
-        summary: &'static str,
+        path: impl Into<Text>,
+        operation_id: impl Into<Text>,
+        summary: impl Into<Text>,
     ) -> RouteBuilder {
         Self::of(Method::DELETE, path, operation_id, summary)
     }
@@ -207,21 +220,21 @@ impl RouteSpec {
     /// A route of any method.
     pub fn of(
         method: Method,
-        path: &'static str,
-        operation_id: &'static str,
-        summary: &'static str,
+        path: impl Into<Text>,
+        operation_id: impl Into<Text>,
+        summary: impl Into<Text>,
     ) -> RouteBuilder {
         RouteBuilder(RouteInfo {
             method,
-            path,
+            path: path.into(),
             access: Access::SignedIn,
             limit: LimitClass::General,
             challenge: Challenge::Bearer,
             password: false,
             versioned: true,
-            tag: "tidegate",
-            operation_id,
-            summary,
+            tag: "tidegate".into(),
+            operation_id: operation_id.into(),
+            summary: summary.into(),
             description: None,
             bodies: Vec::new(),
             answers: Vec::new(),
@@ -235,12 +248,19 @@ impl RouteSpec {
     }
 }
 
-/// The whole table, in the order of matching, without the handlers.
-pub fn table() -> Vec<Arc<RouteInfo>> {
-    register::sorted(crate::routes::all())
+/// The table of all routes and some more, in the order of matching, without the handlers.
+pub fn table_with(more: impl IntoIterator<Item = RouteSpec>) -> Vec<Arc<RouteInfo>> {
+    let mut routes = crate::routes::all();
+    routes.extend(more);
+    register::sorted(routes)
         .iter()
         .map(|route| Arc::clone(route.info()))
         .collect()
+}
+
+#[cfg(test)]
+pub(crate) fn table() -> Vec<Arc<RouteInfo>> {
+    table_with(crate::testing::resources())
 }
 
 #[cfg(test)]
@@ -250,16 +270,16 @@ mod tests {
 
     #[test]
     fn every_route_is_found_and_none_hides_another() {
-        let routes = register::sorted(crate::routes::all());
+        let routes = register::sorted(crate::testing::all());
         let index = RouteIndex::new(&routes);
         for route in &routes {
             let info = route.info();
-            let path = crate::testing::example_path(info.path);
+            let path = crate::testing::example_path(&info.path);
             let found = index
                 .find(&path)
                 .and_then(|entry| entry.route(&info.method));
-            let found = found.map(|found| found.operation_id);
-            assert_eq!(found, Some(info.operation_id), "{} {path}", info.method);
+            let found = found.map(|found| &found.operation_id);
+            assert_eq!(found, Some(&info.operation_id), "{} {path}", info.method);
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod docs;
 pub mod early;
 pub mod files;
 pub mod health;
+pub mod posts;
 pub mod root;
 pub mod tokens;
 pub mod users;

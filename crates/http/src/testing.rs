@@ -13,6 +13,7 @@ use serde_json::Value;
 use tidegate_application::accounts::{Accounts, AccountsParts};
 use tidegate_application::auth::{Authenticator, AuthenticatorParts, TokenPolicy};
 use tidegate_application::backoff::LoginBackoff;
+use tidegate_application::crud::Crud;
 use tidegate_application::ended::EndedSessions;
 use tidegate_application::gateway::Gateway;
 use tidegate_application::rows::Rows;
@@ -21,11 +22,13 @@ use tidegate_domain::account::{
     ApiKey, Login, MockApiKeys, MockPasswordHasher, MockSecretDigest, MockUsers, PasswordHash,
     Role, User, UserId, Username,
 };
+use tidegate_domain::employee::Employee;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{
     Encoding, MockDatabaseUsers, MockSchemaCatalog, MockSchemaEditor, RowInput, RowStore, RowsRead,
     Upserted, Written,
 };
+use tidegate_domain::item::Item;
 use tidegate_domain::query::plan::{DeletePlan, InsertPlan, ReadPlan, UpdatePlan, UpsertPlan};
 use tidegate_domain::query::planner::Planner;
 use tidegate_domain::session::{
@@ -35,7 +38,7 @@ use tidegate_domain::system::{MockClock, MockRandomness};
 use tidegate_domain::transaction::{MockUnitOfWork, Transaction};
 use tidegate_domain::version::{MockVersions, Version, VersionName};
 
-use crate::app::{HttpOptions, Layer, Services};
+use crate::app::{Extension, HttpOptions, Layer, Services};
 use crate::route::RouteSpec;
 
 /// The administrator, user 1.
@@ -233,7 +236,7 @@ pub(crate) struct Client(Layer);
 impl Client {
     /// All routes, no limits.
     pub(crate) async fn new() -> Self {
-        Self::with(|_| {}, crate::routes::all()).await
+        Self::with(|_| {}, all()).await
     }
 
     /// Some routes, changed settings.
@@ -246,7 +249,7 @@ impl Client {
             ..HttpOptions::default()
         };
         change(&mut options);
-        Self(Layer::with_routes(options, services(true).await, routes).unwrap())
+        Self(Layer::with(options, services(true).await, routes.into()).unwrap())
     }
 
     /// All routes over a database that is away.
@@ -255,7 +258,7 @@ impl Client {
             limits_enabled: false,
             ..HttpOptions::default()
         };
-        Self(Layer::new(options, services(false).await).unwrap())
+        Self(Layer::new(options, services(false).await, Extension::default()).unwrap())
     }
 
     pub(crate) async fn send(&self, request: TestRequest) -> Answer {
@@ -304,6 +307,21 @@ pub(crate) fn example_path(pattern: &str) -> String {
         }
     }
     path
+}
+
+/// The routes of resources, for tests that look at the whole table.
+pub(crate) fn resources() -> Vec<RouteSpec> {
+    [
+        crate::resource::routes::<Item, Crud<Item>>(),
+        crate::resource::routes::<Employee, Crud<Employee>>(),
+        crate::routes::posts::routes(),
+    ]
+    .concat()
+}
+
+/// All routes.
+pub(crate) fn all() -> Vec<RouteSpec> {
+    [crate::routes::all(), resources()].concat()
 }
 
 /// A row store for tests that ask for no rows.

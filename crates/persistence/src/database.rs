@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_domain::error::StoreError;
+use tidegate_migrations::Migrator;
 
 pub use self::migrate::{MigrateError, MigrationState, Target};
 pub(crate) use self::pools::Pools;
@@ -37,6 +38,8 @@ pub struct DatabaseOptions {
     pub max_lifetime: Duration,
     /// How long SQLite waits for a lock that another process holds.
     pub busy_timeout: Duration,
+    /// The steps of the schema.
+    pub migrator: Migrator,
 }
 
 impl DatabaseOptions {
@@ -50,6 +53,7 @@ impl DatabaseOptions {
             idle_timeout: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(1800),
             busy_timeout: Duration::from_secs(5),
+            migrator: Migrator::default(),
         }
     }
 }
@@ -89,6 +93,7 @@ pub enum OpenError {
 #[derive(Clone)]
 pub struct Database {
     pub(crate) pools: Arc<dyn Pools>,
+    migrator: Arc<Migrator>,
 }
 
 impl fmt::Debug for Database {
@@ -108,7 +113,10 @@ impl Database {
             Some(url) => Arc::new(server::ServerPool::open(url, &options).await?),
             None => Arc::new(embedded::EmbeddedPools::open(&options).await?),
         };
-        Ok(Self { pools })
+        Ok(Self {
+            pools,
+            migrator: Arc::new(options.migrator),
+        })
     }
 
     /// Whether the database answers, for the readiness check.

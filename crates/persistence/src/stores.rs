@@ -11,7 +11,7 @@ use tidegate_domain::idempotency::IdempotencyKeys;
 use tidegate_domain::post::{PostRecords, Votes};
 use tidegate_domain::resource::{Records, Repository};
 use tidegate_domain::session::Sessions;
-use tidegate_domain::transaction::{Transaction, Transactional, UnitOfWork};
+use tidegate_domain::transaction::{Repeatable, Transaction, Transactional, UnitOfWork};
 
 use crate::access::{Access, Inside, RETRIES, again, begin};
 use crate::accounts::{ApiKeyStore, SessionStore, UserStore, VersionStore};
@@ -126,13 +126,15 @@ impl Transaction for OpenTransaction {
     }
 }
 
+impl Repeatable for OpenTransaction {
+    fn idempotency(&self) -> &dyn IdempotencyKeys {
+        &self.idempotency
+    }
+}
+
 impl<R: Record> Records<R> for OpenTransaction {
     fn records(&self) -> &dyn Repository<R> {
         &self.records
-    }
-
-    fn idempotency(&self) -> &dyn IdempotencyKeys {
-        &self.idempotency
     }
 }
 

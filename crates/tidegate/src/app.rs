@@ -8,15 +8,22 @@ use anyhow::Context as _;
 use tidegate_application::accounts::{AccountInput, Accounts, AccountsParts, CreatedAccount};
 use tidegate_application::auth::{Authenticator, AuthenticatorParts, TokenPolicy};
 use tidegate_application::backoff::LoginBackoff;
+use tidegate_application::crud::{Crud, CrudParts};
 use tidegate_application::ended::EndedSessions;
 use tidegate_application::error::AppError;
 use tidegate_application::gateway::Gateway;
+use tidegate_application::idempotency::Idempotency;
 use tidegate_application::rows::Rows;
 use tidegate_application::versions::Versions;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::query::planner::{Limits, Planner};
-use tidegate_http::app::Services;
+use tidegate_domain::system::{Clock, Randomness};
+use tidegate_http::app::{Extension, Services};
+use tidegate_http::resource;
+use tidegate_http::route::{RouteInfo, RouteSpec};
+use tidegate_migrations::{Migrator, Steps};
 use tidegate_persistence::database::{Database, Target};
+use tidegate_persistence::resource::Record;
 use tidegate_persistence::stores::Stores;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +38,7 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// How long such a look may take.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How often sessions that ended or expired are deleted.
+/// How often sessions and idempotency keys that are over are deleted.
 const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A started server.
@@ -67,15 +74,115 @@ impl Running {
     }
 }
 
-/// Opens the database, migrates and makes the first administrator where the profile says
-/// so, and starts to listen. Problems that time can heal (a server that is away) do not
-/// fail the start.
+/// Tidegate, and what a team adds to it: resources, routes, what their handlers need, and
+/// steps of the schema.
 ///
-/// # Errors
-/// Settings that cannot work: an address in use, a database that refuses the account.
-pub async fn start(settings: Settings) -> anyhow::Result<Running> {
-    let database = open_database(&settings).await?;
-    let services = services(&settings, &Stores::new(database.clone()))?;
+/// ```no_run
+/// use tidegate::app::App;
+/// use tidegate::config::{Settings, Sources};
+///
+/// # async fn start() -> anyhow::Result<()> {
+/// let settings = Settings::load(&Sources::process())?;
+/// let running = App::default().start(settings).await?;
+/// running.wait().await
+/// # }
+/// ```
+pub struct App {
+    routes: Vec<RouteSpec>,
+    data: Vec<AddData>,
+    migrator: Migrator,
+}
+
+type AddData = Box<dyn FnOnce(&Wired, &mut Extension) + Send>;
+
+/// With the resources that Tidegate brings.
+impl Default for App {
+    fn default() -> Self {
+        crate::resources::add(Self::bare())
+    }
+}
+
+impl App {
+    /// Without any resource: accounts, versions, databases and their rows only.
+    pub fn bare() -> Self {
+        Self {
+            routes: Vec::new(),
+            data: Vec::new(),
+            migrator: Migrator::default(),
+        }
+    }
+
+    /// Adds a resource with all its routes.
+    #[must_use]
+    pub fn resource<R: Record>(self) -> Self {
+        self.routes(resource::routes::<R, Crud<R>>())
+            .data(|wired| Crud::<R>::new(wired.crud_parts()))
+    }
+
+    /// Adds routes.
+    #[must_use]
+    pub fn routes(mut self, routes: impl IntoIterator<Item = RouteSpec>) -> Self {
+        self.routes.extend(routes);
+        self
+    }
+
+    /// Adds what handlers take as `web::Data<T>`; `make` gets the parts that are there.
+    #[must_use]
+    pub fn data<T: Send + Sync + 'static>(
+        mut self,
+        make: impl FnOnce(&Wired) -> T + Send + 'static,
+    ) -> Self {
+        self.data.push(Box::new(|wired, extension| {
+            extension.data(Arc::new(make(wired)));
+        }));
+        self
+    }
+
+    /// Adds steps of the schema, which come after Tidegate's own.
+    #[must_use]
+    pub fn migrations(mut self, steps: fn() -> Steps) -> Self {
+        self.migrator.add(steps);
+        self
+    }
+
+    /// All routes, in the order of matching.
+    pub fn table(&self) -> Vec<Arc<RouteInfo>> {
+        tidegate_http::route::table_with(self.routes.clone())
+    }
+
+    /// Opens the own database as the settings say.
+    ///
+    /// # Errors
+    /// A database that refuses, whatever the patience.
+    pub async fn open_database(&self, settings: &Settings) -> anyhow::Result<Database> {
+        let options = parts::database_options(settings, self.migrator.clone());
+        Ok(Database::open(options).await?)
+    }
+
+    /// Opens the database, migrates and makes the first administrator where the profile says
+    /// so, and starts to listen. Problems that time can heal (a server that is away) do not
+    /// fail the start.
+    ///
+    /// # Errors
+    /// Settings that cannot work: an address in use, a database that refuses the account.
+    pub async fn start(self, settings: Settings) -> anyhow::Result<Running> {
+        let database = self.open_database(&settings).await?;
+        let services = services(&settings, &Stores::new(database.clone()))?;
+        let mut extension = Extension::default();
+        extension.routes(self.routes);
+        for add in self.data {
+            add(&services, &mut extension);
+        }
+        start(settings, database, services, extension).await
+    }
+}
+
+async fn start(
+    settings: Settings,
+    database: Database,
+    services: Wired,
+    extension: Extension,
+) -> anyhow::Result<Running> {
     let prepared = Arc::new(Preparation {
         settings: settings.clone(),
         database: database.clone(),
@@ -110,9 +217,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
                 answering = report(refreshed, answering);
                 if answering && purged.is_none_or(|last| now - last >= PURGE_INTERVAL) {
                     purged = Some(now);
-                    if let Err(error) = services.http.authenticator.purge_sessions().await {
-                        tracing::warn!(%error, "expired sessions could not be deleted");
-                    }
+                    purge(&services).await;
                 }
             }
         }
@@ -126,6 +231,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         listener,
         parts::http_options(&settings),
         services.http,
+        extension,
         shutdown.clone().cancelled_owned(),
     )?;
     Ok(Running {
@@ -137,20 +243,33 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     })
 }
 
-/// The use cases, and what must be refreshed.
+/// The parts of a running Tidegate: what handlers call, and what use cases are made of.
 #[derive(Clone)]
 pub struct Wired {
     /// What handlers call.
     pub http: Services,
+    /// The ports on the own database.
+    pub stores: Stores,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub randomness: Arc<dyn Randomness>,
+    /// Keeps repeated requests apart.
+    pub idempotency: Idempotency,
     ended: Arc<EndedSessions>,
 }
 
-/// Opens Tidegate's own database as the settings say.
-///
-/// # Errors
-/// A database that refuses, whatever the patience.
-pub async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
-    Ok(Database::open(parts::database_options(settings)).await?)
+impl Wired {
+    /// The ports of a resource's use cases.
+    pub fn crud_parts<R: Record>(&self) -> CrudParts<R> {
+        CrudParts {
+            records: Arc::new(self.stores.records()),
+            unit_of_work: Arc::new(self.stores.clone()),
+            idempotency: self.idempotency.clone(),
+            clock: self.clock.clone(),
+            randomness: self.randomness.clone(),
+        }
+    }
 }
 
 /// Refuses a database whose schema is not that of this version.
@@ -170,8 +289,8 @@ pub async fn ensure_migrated(database: &Database) -> anyhow::Result<()> {
 /// # Errors
 /// Settings that an adapter cannot work with.
 pub fn services(settings: &Settings, stores: &Stores) -> anyhow::Result<Wired> {
-    let clock = Arc::new(tidegate_auth::SystemClock);
-    let randomness = Arc::new(tidegate_auth::SystemRandom);
+    let clock: Arc<dyn Clock> = Arc::new(tidegate_auth::SystemClock);
+    let randomness: Arc<dyn Randomness> = Arc::new(tidegate_auth::SystemRandom);
     let hasher = parts::hasher(settings);
     let digest = parts::digest(settings);
     let policy = TokenPolicy {
@@ -207,7 +326,7 @@ pub fn services(settings: &Settings, stores: &Stores) -> anyhow::Result<Wired> {
             unit_of_work: Arc::new(stores.clone()),
             hasher,
             digest,
-            clock,
+            clock: clock.clone(),
             randomness: randomness.clone(),
             ended: ended.clone(),
             backoff,
@@ -233,9 +352,16 @@ pub fn services(settings: &Settings, stores: &Stores) -> anyhow::Result<Wired> {
         versions,
         gateway,
         rows: Arc::new(rows),
-        randomness,
+        randomness: randomness.clone(),
     };
-    Ok(Wired { http, ended })
+    Ok(Wired {
+        http,
+        stores: stores.clone(),
+        idempotency: Idempotency::new(clock.clone()),
+        clock,
+        randomness,
+        ended,
+    })
 }
 
 /// What has to be done once before the first request can be answered.
@@ -326,6 +452,17 @@ fn is_away(error: &anyhow::Error) -> bool {
 async fn refresh(services: &Wired) -> Result<(), StoreError> {
     services.ended.refresh().await?;
     services.http.versions.refresh().await
+}
+
+/// Deletes what is over: sessions, and the keys of requests that may be repeated.
+async fn purge(services: &Wired) {
+    if let Err(error) = services.http.authenticator.purge_sessions().await {
+        tracing::warn!(%error, "expired sessions could not be deleted");
+    }
+    let keys = services.stores.idempotency();
+    if let Err(error) = services.idempotency.purge(&keys).await {
+        tracing::warn!(%error, "expired idempotency keys could not be deleted");
+    }
 }
 
 /// Notes in the log when the database goes away and when it is back, once each.

@@ -3,9 +3,11 @@
 use std::io::BufRead as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use clap::Parser as _;
 use tidegate_application::accounts::AccountInput;
 use tidegate_domain::account::Role;
 use tidegate_domain::secret::Secret;
@@ -15,35 +17,47 @@ use tidegate_persistence::stores::Stores;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app;
-use crate::cli::{Command, Config, CreateUser, Migrate, Users};
+use crate::app::{self, App};
+use crate::cli::{Cli, Command, Config, CreateUser, Migrate, Users};
 use crate::config::{Profile, Settings, Sources};
 use crate::{generate, telemetry, terminal};
 
 /// How long `healthcheck` waits for an answer.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Reads the command line and carries it out, for Tidegate with what `app` adds to it; the
+/// exit code of the program.
+pub async fn main(app: App) -> ExitCode {
+    match run(Cli::parse().into_command(), app).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::last_word(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Carries out a command.
 ///
 /// # Errors
 /// What failed, as a text for the terminal.
-pub async fn run(command: Command) -> anyhow::Result<()> {
+pub async fn run(command: Command, app: App) -> anyhow::Result<()> {
     match command {
-        Command::Serve => serve(load()?).await,
+        Command::Serve => serve(load()?, app).await,
         Command::Migrate(Migrate::Generate { name }) => {
             let path = generate::generate(Path::new("."), &name, tidegate_auth::SystemClock.now())?;
             terminal::line(format_args!("wrote {} and registered it", path.display()));
             Ok(())
         }
-        Command::Migrate(migrate) => run_migrate(&load()?, migrate).await,
-        Command::Users(Users::Create(user)) => create_user(&load()?, user).await,
+        Command::Migrate(migrate) => run_migrate(&load()?, &app, migrate).await,
+        Command::Users(Users::Create(user)) => create_user(&load()?, &app, user).await,
         Command::Config(Config::Check) => {
             Settings::check(&Sources::process())?;
             terminal::line("the settings are right");
             Ok(())
         }
         Command::Openapi => {
-            let routes = tidegate_http::route::table();
+            let routes = app.table();
             let document = tidegate_http::openapi::document(
                 routes.iter().map(AsRef::as_ref),
                 "",
@@ -66,9 +80,9 @@ fn load() -> anyhow::Result<Settings> {
     Ok(Settings::load(&Sources::process())?)
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+async fn serve(settings: Settings, app: App) -> anyhow::Result<()> {
     telemetry::init(&settings.log);
-    let running = app::start(settings).await?;
+    let running = app.start(settings).await?;
     terminal::listening(running.address());
     signalled().await?;
     tracing::info!("stopping: what was accepted is answered");
@@ -87,8 +101,8 @@ async fn signalled() -> std::io::Result<()> {
     Ok(())
 }
 
-async fn run_migrate(settings: &Settings, migrate: Migrate) -> anyhow::Result<()> {
-    let database = app::open_database(settings).await?;
+async fn run_migrate(settings: &Settings, app: &App, migrate: Migrate) -> anyhow::Result<()> {
+    let database = app.open_database(settings).await?;
     let moved = match migrate {
         Migrate::Up { steps } => {
             database
@@ -134,7 +148,7 @@ async fn run_migrate(settings: &Settings, migrate: Migrate) -> anyhow::Result<()
     Ok(())
 }
 
-async fn create_user(settings: &Settings, user: CreateUser) -> anyhow::Result<()> {
+async fn create_user(settings: &Settings, app: &App, user: CreateUser) -> anyhow::Result<()> {
     let password = if user.password_stdin {
         let mut line = String::new();
         std::io::stdin()
@@ -145,7 +159,7 @@ async fn create_user(settings: &Settings, user: CreateUser) -> anyhow::Result<()
     } else {
         None
     };
-    let database = app::open_database(settings).await?;
+    let database = app.open_database(settings).await?;
     match settings.profile {
         Profile::Development => drop(database.migrate_up(&Target::All).await?),
         Profile::Production => app::ensure_migrated(&database).await?,

@@ -7,5 +7,6 @@ pub mod commands;
 pub mod config;
 pub mod generate;
 mod parts;
+mod resources;
 pub mod telemetry;
 mod terminal;

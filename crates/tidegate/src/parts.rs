@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidegate_auth::{BcryptHasher, JwtOptions, JwtTokens, KeyedDigest, SigningKey};
 use tidegate_http::app::HttpOptions;
+use tidegate_migrations::Migrator;
 use tidegate_persistence::database::DatabaseOptions;
 use tidegate_persistence::gateway::open::{GatewayAdapters, GatewayError, GatewayOptions, open};
 
@@ -16,12 +17,13 @@ fn url(settings: &Settings) -> Option<String> {
     }
 }
 
-pub(crate) fn database_options(settings: &Settings) -> DatabaseOptions {
+pub(crate) fn database_options(settings: &Settings, migrator: Migrator) -> DatabaseOptions {
     DatabaseOptions {
         max_connections: settings.database.max_connections,
         acquire_timeout: settings.database.acquire_timeout,
         idle_timeout: settings.database.idle_timeout,
         max_lifetime: settings.database.max_lifetime,
+        migrator,
         ..DatabaseOptions::new(url(settings), &settings.data_dir)
     }
 }
@@ -89,6 +91,7 @@ pub(crate) fn http_options(settings: &Settings) -> HttpOptions {
         general_per_minute: settings.limits.general_per_minute.get(),
         credentials_per_minute: settings.limits.credentials_per_minute.get(),
         docs_public: settings.docs.public,
+        require_if_match: settings.http.require_if_match,
         static_dir: settings.static_dir.clone(),
         ..HttpOptions::default()
     }

@@ -2,7 +2,8 @@
 //! and the first administrator's password, which must not get into a log.
 #![allow(
     clippy::print_stdout,
-    reason = "this is the one place that writes to standard output"
+    clippy::print_stderr,
+    reason = "this is the one place that writes to the terminal"
 )]
 
 use std::net::SocketAddr;
@@ -22,4 +23,9 @@ pub(crate) fn listening(address: SocketAddr) {
 /// Prints a line of a command's result.
 pub(crate) fn line(text: impl std::fmt::Display) {
     println!("{text}");
+}
+
+/// Prints why the program ends badly.
+pub(crate) fn last_word(error: &anyhow::Error) {
+    eprintln!("tidegate: {error:#}");
 }

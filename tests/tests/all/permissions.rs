@@ -1,12 +1,13 @@
 //! Who may do what: every route of the table for every role, and the document that
 //! describes the routes against the table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tidegate_http::route::{Access, RouteInfo, table};
+use tidegate::app::App;
+use tidegate_http::route::{Access, RouteInfo};
 
 use crate::support::app::{MEMBER_PASSWORD, TestApp, sign_in};
 use crate::support::client::{Client, Reply};
@@ -28,6 +29,19 @@ struct Room {
     /// A user who is none of those who ask.
     other: i64,
     member: i64,
+    /// Records of the administrator's, by the first segment of their path.
+    records: BTreeMap<String, i64>,
+    /// The API as it describes itself.
+    document: Value,
+}
+
+fn table() -> Vec<Arc<RouteInfo>> {
+    App::default().table()
+}
+
+/// The first segment of a path.
+fn first(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
 }
 
 impl Room {
@@ -39,12 +53,42 @@ impl Room {
             id(app.admin().post("/users", &body).await.expect(201).value())
         };
         let (other, member) = (make("other").await, make("member").await);
-        Self {
+        let document = app.admin().get("/openapi.json").await.expect(200).value();
+        let mut room = Self {
             db,
             other,
             member,
+            records: BTreeMap::new(),
+            document,
             app,
+        };
+        // Of what others must not touch, there is one record.
+        let table = table();
+        let owned = table
+            .iter()
+            .filter(|route| route.access == Access::AdminOrOwner);
+        for kind in owned
+            .map(|route| first(&route.path))
+            .collect::<BTreeSet<_>>()
+        {
+            let collection = format!("/{kind}");
+            if let Some(body) = room.example("POST", &collection) {
+                let made = room.app.admin().post(&collection, &body).await.expect(201);
+                room.records.insert(kind.to_owned(), id(made.value()));
+            }
         }
+        let post = room.records.get("posts").copied().expect("a post");
+        room.records.insert("post".to_owned(), post);
+        room
+    }
+
+    /// A body that a route takes, from the example of its schema.
+    fn example(&self, method: &str, path: &str) -> Option<Value> {
+        let operation = &self.document["paths"][path][method.to_lowercase()];
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let name = schema["$ref"].as_str()?.rsplit('/').next()?;
+        let example = &self.document["components"]["schemas"][name]["example"];
+        example.is_object().then(|| example.clone())
     }
 
     /// Signs in anew: some routes end the session that they are called with.
@@ -70,13 +114,11 @@ impl Room {
                 "{account}" => "nobody_tt@localhost".to_owned(),
                 "{id}" if pattern.starts_with("/users/") => self.other.to_string(),
                 "{id}" if pattern.starts_with("/roles/") => "2".to_owned(),
-                // One that is not there: who may not ask learns nothing of it.
-                "{id}"
-                    if pattern.starts_with("/versions/")
-                        || pattern.starts_with("/auth/sessions/") =>
-                {
-                    "987654".to_owned()
+                "{id}" if self.records.contains_key(first(pattern)) => {
+                    self.records[first(pattern)].to_string()
                 }
+                // One that is not there: who may not ask learns nothing of it.
+                parameter if parameter.ends_with("id}") => "987654".to_owned(),
                 parameter if parameter.contains('{') => {
                     return Err(format!("no sample for {parameter} of {pattern}"));
                 }
@@ -90,7 +132,7 @@ impl Room {
 
     /// A body that its route takes, where it needs one to answer anything but 401.
     async fn body(&self, route: &RouteInfo) -> Option<Value> {
-        match (route.method.as_str(), route.path) {
+        match (route.method.as_str(), route.path.as_ref()) {
             ("POST", "/auth/token" | "/get-token" | "/login") => {
                 Some(json!({"username": "other", "password": MEMBER_PASSWORD}))
             }
@@ -107,6 +149,7 @@ impl Room {
             }
             // Without a role it is the sign-up, which is open to everybody.
             ("POST", "/users") => Some(json!({"email": "nobody", "password": "x"})),
+            ("PUT", path) if route.access == Access::AdminOrOwner => self.example("PUT", path),
             ("POST" | "PUT" | "PATCH", _) => Some(json!({})),
             _ => None,
         }
@@ -120,7 +163,9 @@ impl Room {
         );
         let body = self.body(route).await;
         Reply::of(match body {
-            Some(body) if matches!(route.path, "/get-token" | "/login") => request.form(&body),
+            Some(body) if matches!(route.path.as_ref(), "/get-token" | "/login") => {
+                request.form(&body)
+            }
             Some(body) => request.json(&body),
             None => request,
         })
@@ -133,7 +178,10 @@ fn expected(access: Access, role: Role) -> Option<u16> {
     match (access, role) {
         (Access::Public, _) | (_, Role::Admin) => None,
         (_, Role::Anonymous) => Some(401),
-        (Access::Admin | Access::AdminOrSelf | Access::WriteRows, Role::Member) => Some(403),
+        (
+            Access::Admin | Access::AdminOrSelf | Access::AdminOrOwner | Access::WriteRows,
+            Role::Member,
+        ) => Some(403),
         (Access::SignedIn | Access::ReadRows | Access::Docs, Role::Member) => None,
     }
 }
@@ -177,12 +225,12 @@ on_every_engine! {
         create_table(&room.app, &room.db, &json!({"name": "films", "columns": [{"name": "id", "type": "int", "nullable": false}], "primary_key": ["id"]})).await;
         let routes: Vec<Arc<RouteInfo>> = table();
         assert!(routes.len() > 40, "{}", routes.len());
-        let missing: Vec<_> = routes.iter().filter_map(|route| room.path(route.path).err()).collect();
+        let missing: Vec<_> = routes.iter().filter_map(|route| room.path(&route.path).err()).collect();
         assert!(missing.is_empty(), "{missing:?}");
         // Those who may least first, so that nothing is gone before it is asked for.
         for role in [Role::Anonymous, Role::Member, Role::Admin] {
             for route in &routes {
-                let path = room.path(route.path).expect("a sample");
+                let path = room.path(&route.path).expect("a sample");
                 let reply = room.ask(route, role, &path).await;
                 check(&reply, expected(route.access, role), &format!("{} {path} as {role:?}", route.method));
             }

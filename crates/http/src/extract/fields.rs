@@ -16,14 +16,7 @@ use crate::extract::json::{locate, pointer};
 /// # Errors
 /// 400 where it is not UTF-8, 422 with the name of what does not fit.
 pub fn parse<T: DeserializeOwned>(text: &[u8], what: &str) -> Result<T, ApiError> {
-    if percent_encoding::percent_decode(text)
-        .decode_utf8()
-        .is_err()
-    {
-        return Err(ApiError::malformed(format!("The {what} is not UTF-8")));
-    }
-    let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = serde_urlencoded::from_bytes(text)
-        .map_err(|error| ApiError::malformed(format!("The {what} cannot be read: {error}")))?;
+    let pairs = split(text, what)?;
     let pairs = pairs.into_iter().map(|(name, value)| (name, Text(value)));
     let deserializer = MapDeserializer::<_, Fault>::new(pairs);
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
@@ -34,6 +27,34 @@ pub fn parse<T: DeserializeOwned>(text: &[u8], what: &str) -> Result<T, ApiError
             None => locate(&message, pointer),
         })
     })
+}
+
+/// Names with their values, in their order.
+pub type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// Splits and decodes `text`, in which every name stands once.
+///
+/// # Errors
+/// 400 where it is not UTF-8, 422 for a name that is given twice.
+pub fn pairs<'a>(text: &'a [u8], what: &str) -> Result<Pairs<'a>, ApiError> {
+    let pairs = split(text, what)?;
+    for (at, (name, _)) in pairs.iter().enumerate() {
+        if pairs.iter().take(at).any(|(other, _)| other == name) {
+            return Err(InvalidInput::member(name, "is given twice").into());
+        }
+    }
+    Ok(pairs)
+}
+
+fn split<'a>(text: &'a [u8], what: &str) -> Result<Pairs<'a>, ApiError> {
+    if percent_encoding::percent_decode(text)
+        .decode_utf8()
+        .is_err()
+    {
+        return Err(ApiError::malformed(format!("The {what} is not UTF-8")));
+    }
+    serde_urlencoded::from_bytes(text)
+        .map_err(|error| ApiError::malformed(format!("The {what} cannot be read: {error}")))
 }
 
 /// What is wrong with a pair. Our own messages follow a NUL, serde's come bare.

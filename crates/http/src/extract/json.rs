@@ -80,6 +80,17 @@ pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     parse(text).map(|Object(value)| value)
 }
 
+/// Reads a value that is JSON already.
+///
+/// # Errors
+/// What does not fit, with its place.
+pub fn value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, InvalidInput> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer = pointer(error.path());
+        locate(&error.into_inner().to_string(), pointer)
+    })
+}
+
 /// A value whose JSON is an object: serde alone would also take an array of its members.
 #[derive(Debug)]
 struct Object<T>(T);

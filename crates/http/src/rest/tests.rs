@@ -801,7 +801,7 @@ async fn through_the_layer(
         gateway: Arc::new(gateway()),
         ..services(true).await
     };
-    let layer = Layer::with_routes(options, services, handlers::routes()).unwrap();
+    let layer = Layer::with(options, services, handlers::routes().into()).unwrap();
     let app = init_service(layer.app()).await;
     let response = call_service(&app, request.to_request()).await;
     let value = response

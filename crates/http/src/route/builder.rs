@@ -7,7 +7,9 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::render::Challenge;
-use crate::route::{Access, AnswerInfo, BodyInfo, LimitClass, RouteInfo, RouteSpec, SchemaRef};
+use crate::route::{
+    Access, AnswerInfo, BodyInfo, LimitClass, RouteInfo, RouteSpec, SchemaRef, Text,
+};
 
 /// A route on its way into the table. Without more it is for signed-in users, under the
 /// general limit and subject to the version check.
@@ -33,15 +35,15 @@ impl RouteBuilder {
 
     /// The group in the documentation.
     #[must_use]
-    pub fn tag(mut self, tag: &'static str) -> Self {
-        self.0.tag = tag;
+    pub fn tag(mut self, tag: impl Into<Text>) -> Self {
+        self.0.tag = tag.into();
         self
     }
 
     /// More for the documentation.
     #[must_use]
-    pub fn description(mut self, description: &'static str) -> Self {
-        self.0.description = Some(description);
+    pub fn description(mut self, description: impl Into<Text>) -> Self {
+        self.0.description = Some(description.into());
         self
     }
 
@@ -106,23 +108,59 @@ impl RouteBuilder {
 
     /// Answers JSON.
     #[must_use]
-    pub fn answers<T: ToSchema>(self, status: u16, description: &'static str) -> Self {
+    pub fn answers<T: ToSchema>(self, status: u16, description: impl Into<Text>) -> Self {
         self.answer(AnswerInfo {
             status,
-            description,
+            description: description.into(),
             media_type: "application/json",
             schema: Some(SchemaRef::of::<T>()),
+            is_list: false,
+        })
+    }
+
+    /// Answers JSON of a schema that is put together.
+    #[must_use]
+    pub(crate) fn answers_as(
+        self,
+        status: u16,
+        description: impl Into<Text>,
+        schema: SchemaRef,
+    ) -> Self {
+        self.answer(AnswerInfo {
+            status,
+            description: description.into(),
+            media_type: "application/json",
+            schema: Some(schema),
+            is_list: false,
+        })
+    }
+
+    /// Answers a JSON array.
+    #[must_use]
+    pub(crate) fn answers_list(
+        self,
+        status: u16,
+        description: impl Into<Text>,
+        schema: SchemaRef,
+    ) -> Self {
+        self.answer(AnswerInfo {
+            status,
+            description: description.into(),
+            media_type: "application/json",
+            schema: Some(schema),
+            is_list: true,
         })
     }
 
     /// Answers without a body, or with one that has no schema.
     #[must_use]
-    pub fn answers_plain(self, status: u16, description: &'static str) -> Self {
+    pub fn answers_plain(self, status: u16, description: impl Into<Text>) -> Self {
         self.answer(AnswerInfo {
             status,
-            description,
+            description: description.into(),
             media_type: "",
             schema: None,
+            is_list: false,
         })
     }
 

@@ -12,7 +12,7 @@ use crate::route::{RouteInfo, RouteSpec};
 
 /// The table, by first path segment, then in the order of matching.
 pub struct RouteIndex {
-    by_segment: HashMap<&'static str, Vec<Entry>>,
+    by_segment: HashMap<String, Vec<Entry>>,
 }
 
 /// One path with its methods.
@@ -54,17 +54,19 @@ impl Entry {
 impl RouteIndex {
     /// The index of a sorted table.
     pub fn new(routes: &[RouteSpec]) -> Self {
-        let mut by_segment: HashMap<&'static str, Vec<Entry>> = HashMap::new();
+        let mut by_segment: HashMap<String, Vec<Entry>> = HashMap::new();
         for route in routes {
             let info = route.info();
-            let entries = by_segment.entry(first_segment(info.path)).or_default();
+            let entries = by_segment
+                .entry(first_segment(&info.path).to_owned())
+                .or_default();
             match entries
                 .iter_mut()
                 .find(|entry| entry.routes.iter().any(|r| r.path == info.path))
             {
                 Some(entry) => entry.routes.push(Arc::clone(info)),
                 None => entries.push(Entry {
-                    definition: ResourceDef::new(patterns(info.path)),
+                    definition: ResourceDef::new(patterns(&info.path)),
                     routes: vec![Arc::clone(info)],
                 }),
             }

@@ -18,11 +18,11 @@ use crate::route::{RouteInfo, RouteSpec};
 /// Brings routes into the order of matching: a literal segment before a parameter
 /// (`/users/me` before `/users/{id}`), rows first because they are asked most.
 pub fn sorted(mut routes: Vec<RouteSpec>) -> Vec<RouteSpec> {
-    routes.sort_by_key(|route| {
-        let path = route.info().path;
-        let segments: Vec<(u8, &str)> = path
+    routes.sort_by_cached_key(|route| {
+        let path = &route.info().path;
+        let segments: Vec<(u8, String)> = path
             .split('/')
-            .map(|segment| (rank(segment), segment))
+            .map(|segment| (rank(segment), segment.to_owned()))
             .collect();
         (!path.starts_with("/rest/"), segments)
     });
@@ -47,7 +47,7 @@ pub fn configure(routes: &[RouteSpec], config: &mut web::ServiceConfig) {
 fn resource(group: &[RouteSpec]) -> impl HttpServiceFactory + use<> {
     let infos: Vec<Arc<RouteInfo>> = group.iter().map(|route| Arc::clone(&route.info)).collect();
     let own_head = infos.iter().any(|info| info.method == Method::HEAD);
-    let path = infos.first().map_or("/", |info| info.path);
+    let path = infos.first().map_or("/", |info| &info.path);
     let mut resource = web::resource(patterns(path));
     for route in group {
         let method = route.info.method.clone();

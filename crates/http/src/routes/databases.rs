@@ -166,9 +166,10 @@ fn described(route: RouteBuilder, status: u16) -> RouteBuilder {
         .tag("databases")
         .answer(AnswerInfo {
             status,
-            description: "The description",
+            description: "The description".into(),
             media_type: "application/json",
             schema: None,
+            is_list: false,
         })
         .answers_plain(404, "There is no such database or table")
 }

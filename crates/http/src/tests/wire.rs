@@ -59,7 +59,7 @@ impl Server {
                     public(RouteSpec::get("/panics", "panics", "")).to(panics),
                     public(RouteSpec::post("/echo", "echo", "")).to(echo),
                 ];
-                let layer = Layer::with_routes(options, services(true).await, routes).unwrap();
+                let layer = Layer::with(options, services(true).await, routes.into()).unwrap();
                 run(listener, layer, stopped.map(drop))
                     .unwrap()
                     .await

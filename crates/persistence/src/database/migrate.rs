@@ -3,7 +3,7 @@
 use sea_orm::{DatabaseConnection, DbErr};
 use thiserror::Error;
 use tidegate_domain::error::StoreError;
-use tidegate_migrations::{MigrationStatus, Migrator, MigratorTrait};
+use tidegate_migrations::{MigrationStatus, Migrator, MigratorTraitSelf as _};
 
 use super::Database;
 use crate::error::db_err;
@@ -48,7 +48,7 @@ impl Database {
     /// # Errors
     /// What the database says.
     pub async fn migrations(&self) -> Result<Vec<MigrationState>, MigrateError> {
-        states(self.pools.writer()).await
+        states(&self.migrator, self.pools.writer()).await
     }
 
     /// Whether all steps were applied.
@@ -65,7 +65,7 @@ impl Database {
     /// What the database says, or an unknown name.
     pub async fn migrate_up(&self, target: &Target) -> Result<Vec<String>, MigrateError> {
         let exclusive = self.pools.exclusive().await?;
-        let result = up(&exclusive.connection, target).await;
+        let result = up(&self.migrator, &exclusive.connection, target).await;
         exclusive.close().await;
         result
     }
@@ -76,7 +76,7 @@ impl Database {
     /// What the database says, or an unknown name.
     pub async fn migrate_down(&self, target: &Target) -> Result<Vec<String>, MigrateError> {
         let exclusive = self.pools.exclusive().await?;
-        let result = down(&exclusive.connection, target).await;
+        let result = down(&self.migrator, &exclusive.connection, target).await;
         exclusive.close().await;
         result
     }
@@ -87,14 +87,22 @@ impl Database {
     /// What the database says.
     pub async fn migrate_fresh(&self) -> Result<(), MigrateError> {
         let exclusive = self.pools.exclusive().await?;
-        let result = Migrator::fresh(&exclusive.connection).await.map_err(fault);
+        let result = self
+            .migrator
+            .fresh(&exclusive.connection)
+            .await
+            .map_err(fault);
         exclusive.close().await;
         result
     }
 }
 
-async fn up(connection: &DatabaseConnection, target: &Target) -> Result<Vec<String>, MigrateError> {
-    let states = states(connection).await?;
+async fn up(
+    migrator: &Migrator,
+    connection: &DatabaseConnection,
+    target: &Target,
+) -> Result<Vec<String>, MigrateError> {
+    let states = states(migrator, connection).await?;
     let pending: Vec<String> = states
         .iter()
         .filter(|state| !state.applied)
@@ -108,17 +116,19 @@ async fn up(connection: &DatabaseConnection, target: &Target) -> Result<Vec<Stri
             None => return Err(wrong_target(&states, name, "is applied already")),
         },
     };
-    Migrator::up(connection, Some(steps(count)))
+    migrator
+        .up(connection, Some(steps(count)))
         .await
         .map_err(fault)?;
     Ok(pending.into_iter().take(count).collect())
 }
 
 async fn down(
+    migrator: &Migrator,
     connection: &DatabaseConnection,
     target: &Target,
 ) -> Result<Vec<String>, MigrateError> {
-    let states = states(connection).await?;
+    let states = states(migrator, connection).await?;
     let applied: Vec<String> = states
         .iter()
         .rev()
@@ -133,14 +143,19 @@ async fn down(
             None => return Err(wrong_target(&states, name, "is not applied")),
         },
     };
-    Migrator::down(connection, Some(steps(count)))
+    migrator
+        .down(connection, Some(steps(count)))
         .await
         .map_err(fault)?;
     Ok(applied.into_iter().take(count).collect())
 }
 
-async fn states(connection: &DatabaseConnection) -> Result<Vec<MigrationState>, MigrateError> {
-    let migrations = Migrator::get_migration_with_status_read_only(connection)
+async fn states(
+    migrator: &Migrator,
+    connection: &DatabaseConnection,
+) -> Result<Vec<MigrationState>, MigrateError> {
+    let migrations = migrator
+        .get_migration_with_status_read_only(connection)
         .await
         .map_err(fault)?;
     Ok(migrations

@@ -55,6 +55,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// Pages of other origins.
     pub cors: CorsSettings,
+    /// What is asked of requests.
+    pub http: HttpSettings,
     /// The row interface.
     pub rest: RestSettings,
     /// The documentation pages.
@@ -207,6 +209,13 @@ pub enum Origins {
     Any,
     /// These, with credentials.
     Listed(Vec<String>),
+}
+
+/// What is asked of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Whether changes of records need `If-Match`.
+    pub require_if_match: bool,
 }
 
 /// The row interface.

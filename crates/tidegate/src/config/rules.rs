@@ -11,8 +11,8 @@ use tidegate_domain::account::{NewPassword, Username};
 
 use super::{
     AdminSettings, AuthSettings, CorsSettings, DatabaseSettings, DatabaseTarget, DocsSettings,
-    FullTableWrites, LimitSettings, LogFormat, LogSettings, Origins, Profile, RestSettings,
-    SECRET_BYTES, Secret, ServerSettings, Settings,
+    FullTableWrites, HttpSettings, LimitSettings, LogFormat, LogSettings, Origins, Profile,
+    RestSettings, SECRET_BYTES, Secret, ServerSettings, Settings,
     parse::{
         choice, count, database_target, filled, log_level, network, origin, path, public_url, whole,
     },
@@ -51,6 +51,9 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
         },
         cors: CorsSettings {
             origins: origins(r),
+        },
+        http: HttpSettings {
+            require_if_match: r.flag("http.require_if_match"),
         },
         rest: RestSettings {
             max_rows: r.optional("rest.max_rows", |t| whole(t, 1, u64::MAX)),

@@ -41,7 +41,8 @@ impl TestApp {
     }
 
     async fn start_on(database: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
-        let running = tidegate::app::start(test_settings(&database, settings))
+        let running = tidegate::app::App::default()
+            .start(test_settings(&database, settings))
             .await
             .expect("Tidegate starts");
         let base = format!("http://{}", running.address());

@@ -119,6 +119,39 @@ impl TestDatabase {
         self.directory.path()
     }
 
+    /// The columns that stand first in an index of a table of Tidegate's own.
+    pub async fn indexed_columns(&self, table: &str) -> Vec<String> {
+        match &self.url {
+            Some(url) => {
+                let mut connection = MySqlConnection::connect(url).await.expect("a connection");
+                let columns: Vec<Vec<u8>> = sqlx::query_scalar(
+                    "SELECT CAST(column_name AS BINARY) FROM information_schema.statistics \
+                     WHERE table_schema = DATABASE() AND table_name = ? AND seq_in_index = 1",
+                )
+                .bind(table)
+                .fetch_all(&mut connection)
+                .await
+                .expect("the indexes");
+                let text = |name: Vec<u8>| String::from_utf8_lossy(&name).into_owned();
+                columns.into_iter().map(text).collect()
+            }
+            None => {
+                let file = self.data_dir().join("tidegate.db");
+                let url = format!("sqlite://{}", file.display());
+                let mut connection = sqlx::SqliteConnection::connect(&url)
+                    .await
+                    .expect("a connection");
+                sqlx::query_scalar(
+                    "SELECT c.name FROM pragma_index_list(?) AS i JOIN pragma_index_info(i.name) AS c WHERE c.seqno = 0",
+                )
+                .bind(table)
+                .fetch_all(&mut connection)
+                .await
+                .expect("the indexes")
+            }
+        }
+    }
+
     /// A name for a gateway database that no other test uses and that is dropped at the end.
     pub fn gateway_name(&self, name: &str) -> String {
         format!("{}_{name}", self.prefix)

@@ -5,4 +5,5 @@ pub mod client;
 pub mod engines;
 pub mod app;
 pub mod process;
+pub mod resource;
 pub mod rest;
