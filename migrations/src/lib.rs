@@ -6,7 +6,7 @@
 pub mod schema;
 
 use sea_orm_migration::MigrationTrait;
-pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf, prelude};
+pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf};
 
 /// Steps, oldest first.
 pub type Steps = Vec<Box<dyn MigrationTrait>>;

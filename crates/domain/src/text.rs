@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::{DateTime, Datelike as _, NaiveDate, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::Number;
 use utoipa::openapi::RefOr;
@@ -32,6 +32,12 @@ pub struct Int<const MIN: i64, const MAX: i64>(i64);
 #[serde(try_from = "String", into = "String")]
 pub struct Day(NaiveDate);
 
+/// A point in time in the years 1000 to 9999, to the microsecond, as all engines keep it; a
+/// finer one is cut. Written as RFC 3339 says, shown in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "DateTime<Utc>")]
+pub struct Moment(DateTime<Utc>);
+
 impl<const MIN: usize, const MAX: usize> Line<MIN, MAX> {
     /// The text.
     pub fn as_str(&self) -> &str {
@@ -56,6 +62,13 @@ impl<const MIN: i64, const MAX: i64> Int<MIN, MAX> {
 impl Day {
     /// The day.
     pub fn get(self) -> NaiveDate {
+        self.0
+    }
+}
+
+impl Moment {
+    /// The time.
+    pub fn get(self) -> DateTime<Utc> {
         self.0
     }
 }
@@ -140,6 +153,18 @@ impl TryFrom<String> for Day {
     }
 }
 
+impl TryFrom<DateTime<Utc>> for Moment {
+    type Error = Cow<'static, str>;
+
+    fn try_from(time: DateTime<Utc>) -> Result<Self, Self::Error> {
+        if (1000..=9999).contains(&time.year()) {
+            Ok(Self(time.trunc_subsecs(6)))
+        } else {
+            Err("must lie in the years 1000 to 9999".into())
+        }
+    }
+}
+
 impl From<Day> for String {
     fn from(day: Day) -> Self {
         day.to_string()
@@ -202,6 +227,17 @@ impl PartialSchema for Day {
 
 impl ToSchema for Day {}
 
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .into()
+    }
+}
+
+impl ToSchema for Moment {}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{from_value, json};
@@ -246,6 +282,20 @@ mod tests {
             "x",
         ] {
             assert!(from_value::<Day>(json!(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn moments_are_kept_to_the_microsecond() {
+        let moment: Moment = from_value(json!("2024-02-29T13:00:00.123456789+01:00")).unwrap();
+        assert_eq!(json!(moment), json!("2024-02-29T12:00:00.123456Z"));
+        for bad in [
+            "2024-02-29",
+            "2024-02-29 13:00:00",
+            "0999-01-01T00:00:00Z",
+            "",
+        ] {
+            assert!(from_value::<Moment>(json!(bad)).is_err(), "{bad}");
         }
     }
 }

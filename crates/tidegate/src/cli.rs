@@ -59,6 +59,10 @@ pub enum Command {
     #[command(subcommand)]
     Users(Users),
 
+    /// Write the files of something new; for developers, in the source folder
+    #[command(subcommand)]
+    New(New),
+
     /// Look after the settings
     #[command(subcommand)]
     Config(Config),
@@ -123,6 +127,40 @@ pub enum Migrate {
         /// What it does: lower case letters, digits and _
         name: String,
     },
+}
+
+/// `tidegate new`
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum New {
+    /// A resource: table, types, routes, tests
+    #[command(after_help = "Examples:\n  \
+        tidegate new resource books title:string pages:int published_on:date\n  \
+        tidegate new resource loans --owned book_id:int due:date note:text?\n  \
+        tidegate new resource authors name:string:unique born:date?\n\n\
+        Types: string (one line, at most 255 characters), text, int, float, bool, date, datetime.\n\
+        `?` after the type: may be null. `:unique`: no two have the same.\n\
+        docs/EXTENDING.md explains what is written.")]
+    Resource(NewResource),
+}
+
+/// The resource to write.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct NewResource {
+    /// What several are called: path and table; lower case letters, digits and _
+    #[arg(value_name = "NAME")]
+    pub plural: String,
+
+    /// Its members, as name:type
+    #[arg(value_name = "FIELD:TYPE", required = true)]
+    pub fields: Vec<String>,
+
+    /// What one is called, where leaving out the s is not right
+    #[arg(long, value_name = "NAME")]
+    pub singular: Option<String>,
+
+    /// Every user makes their own, and only they and administrators change them
+    #[arg(long)]
+    pub owned: bool,
 }
 
 /// `tidegate users`

@@ -18,8 +18,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, App};
-use crate::cli::{Cli, Command, Config, CreateUser, Migrate, Users};
+use crate::cli::{Cli, Command, Config, CreateUser, Migrate, New, NewResource, Users};
 use crate::config::{Profile, Settings, Sources};
+use crate::generate::resource::Definition;
 use crate::{generate, telemetry, terminal};
 
 /// How long `healthcheck` waits for an answer.
@@ -45,10 +46,15 @@ pub async fn run(command: Command, app: App) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve(load()?, app).await,
         Command::Migrate(Migrate::Generate { name }) => {
-            let path = generate::generate(Path::new("."), &name, tidegate_auth::SystemClock.now())?;
+            let path = generate::migration::generate(
+                Path::new("."),
+                &name,
+                tidegate_auth::SystemClock.now(),
+            )?;
             terminal::line(format_args!("wrote {} and registered it", path.display()));
             Ok(())
         }
+        Command::New(New::Resource(new)) => new_resource(&app, &new),
         Command::Migrate(migrate) => run_migrate(&load()?, &app, migrate).await,
         Command::Users(Users::Create(user)) => create_user(&load()?, &app, user).await,
         Command::Config(Config::Check) => {
@@ -78,6 +84,27 @@ pub async fn run(command: Command, app: App) -> anyhow::Result<()> {
 
 fn load() -> anyhow::Result<Settings> {
     Ok(Settings::load(&Sources::process())?)
+}
+
+fn new_resource(app: &App, new: &NewResource) -> anyhow::Result<()> {
+    let table = app.table();
+    let segments = table
+        .iter()
+        .filter_map(|route| route.path.split('/').nth(1));
+    let taken: Vec<String> = segments.map(str::to_owned).collect();
+    let definition = Definition::parse(
+        &new.plural,
+        new.singular.as_deref(),
+        new.owned,
+        &new.fields,
+        &taken,
+    )?;
+    let now = tidegate_auth::SystemClock.now();
+    for path in generate::resource::generate(Path::new("."), &definition, now)? {
+        terminal::line(format_args!("wrote {}", path.display()));
+    }
+    terminal::line("and registered it in five places; `make test` tries it");
+    Ok(())
 }
 
 async fn serve(settings: Settings, app: App) -> anyhow::Result<()> {

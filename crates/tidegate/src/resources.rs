@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use tidegate_application::posts::{Posts, PostsParts};
-use tidegate_domain::employee::Employee;
-use tidegate_domain::item::Item;
 use tidegate_http::routes::posts;
 
 use crate::app::{App, Wired};
 
 /// Adds all of them. A new plain resource is one line here.
+#[rustfmt::skip]
 pub(crate) fn add(app: App) -> App {
-    app.resource::<Employee>()
-        .resource::<Item>()
+    app
+        // Plain resources.
+        .resource::<tidegate_domain::employee::Employee>()
+        .resource::<tidegate_domain::item::Item>()
+        // Resources with rules of their own.
         .routes(posts::routes())
         .data(make_posts)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Our crates with those of ours that each may depend on.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("tidegate-domain", &[]),
     ("tidegate-application", &["tidegate-domain"]),
     (
@@ -31,8 +31,19 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ),
     ("tidegate-migrations", &[]),
     (
+        "boats",
+        &[
+            "tidegate",
+            "tidegate-domain",
+            "tidegate-http",
+            "tidegate-migrations",
+            "tidegate-persistence",
+        ],
+    ),
+    (
         "tidegate-tests",
         &[
+            "boats",
             "tidegate",
             "tidegate-domain",
             "tidegate-application",

@@ -31,6 +31,7 @@ mod http;
 mod idempotency;
 mod injection;
 mod items;
+mod library;
 mod migrations;
 mod permissions;
 mod posts;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use tidegate::app::Running;
+use tidegate::app::{App, Running};
 use tidegate::config::{Settings, Sources};
 
 use super::client::Client;
@@ -40,8 +40,18 @@ impl TestApp {
         Self::start_on(Arc::clone(&self.database), settings).await
     }
 
+    /// The same with another program than Tidegate's own.
+    pub async fn start_app(engine: TestEngine, app: App) -> Self {
+        let database = Arc::new(engine.create_database().await);
+        Self::run(app, database, &[]).await
+    }
+
     async fn start_on(database: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
-        let running = tidegate::app::App::default()
+        Self::run(App::default(), database, settings).await
+    }
+
+    async fn run(app: App, database: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
+        let running = app
             .start(test_settings(&database, settings))
             .await
             .expect("Tidegate starts");

@@ -41,3 +41,11 @@ pub fn is_time(value: &Value) -> bool {
         text.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(text).is_ok()
     })
 }
+
+/// Asserts that a record holds all that was sent.
+#[track_caller]
+pub fn assert_holds(record: &Value, sent: &Value) {
+    for (name, value) in sent.as_object().expect("an object") {
+        assert_eq!(&record[name.as_str()], value, "{name} of {record}");
+    }
+}

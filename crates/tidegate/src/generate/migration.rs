@@ -3,48 +3,17 @@
 //!
 //! The list is found by its head in `migrations/src/lib.rs`; a line is added at its end.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-/// Folder of the migrations, below the root of the sources.
+use super::{GenerateError, add_last, file_error, is_name};
+
+/// The folder of the migrations, below the root of the sources.
 pub const FOLDER: &str = "migrations/src";
 /// The head of the list.
-const LIST: &str = "steps! {";
-
-const LONGEST_NAME: usize = 60;
-
-/// Why there is no new migration.
-#[derive(Debug, thiserror::Error)]
-pub enum GenerateError {
-    /// The name cannot be that of a module.
-    #[error(
-        "\"{0}\" is no name for a migration: 1 to {LONGEST_NAME} lower case letters, digits and _, first a letter"
-    )]
-    Name(String),
-    /// There is no list to register it in.
-    #[error("{path} has no line \"{marker}\"")]
-    Marker {
-        /// The file that was read.
-        path: PathBuf,
-        /// The head of the list, which is missing.
-        marker: &'static str,
-    },
-    /// There is one of this name and second.
-    #[error("{0} exists already")]
-    Exists(PathBuf),
-    /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
+pub(super) const LIST: &str = "steps! {";
 
 /// What is to be written.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,18 +31,14 @@ struct Generated {
 pub fn generate(root: &Path, name: &str, now: DateTime<Utc>) -> Result<PathBuf, GenerateError> {
     let folder = root.join(FOLDER);
     let list = folder.join("lib.rs");
-    let file = |path: &Path| {
-        let path = path.to_owned();
-        |source| GenerateError::File { path, source }
-    };
-    let text = fs::read_to_string(&list).map_err(file(&list))?;
+    let text = fs::read_to_string(&list).map_err(file_error(&list))?;
     let generated = plan(&list, &text, name, now)?;
     let path = folder.join(format!("{}.rs", generated.module));
     if path.exists() {
         return Err(GenerateError::Exists(path));
     }
-    fs::write(&path, generated.source).map_err(file(&path))?;
-    fs::write(&list, generated.registered).map_err(file(&list))?;
+    fs::write(&path, generated.source).map_err(file_error(&path))?;
+    fs::write(&list, generated.registered).map_err(file_error(&list))?;
     Ok(path)
 }
 
@@ -83,45 +48,16 @@ fn plan(
     name: &str,
     now: DateTime<Utc>,
 ) -> Result<Generated, GenerateError> {
-    let valid = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.len() <= LONGEST_NAME
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if !valid {
+    if !is_name(name) {
         return Err(GenerateError::Name(name.to_owned()));
     }
     let module = format!("m{}_{name}", now.format("%Y%m%d_%H%M%S"));
-    let registered = add_last(list, text, LIST, &format!("    {module},"))?;
+    let registered = add_last(list, text, LIST, "}", &format!("    {module},"))?;
     Ok(Generated {
         source: skeleton(name),
         module,
         registered,
     })
-}
-
-/// The text with a line more, at the end of the block that begins with the line `head` and
-/// ends with a brace.
-fn add_last(
-    list: &Path,
-    text: &str,
-    head: &'static str,
-    added: &str,
-) -> Result<String, GenerateError> {
-    let mut lines: Vec<&str> = text.lines().collect();
-    let begin = lines.iter().position(|line| line.trim() == head);
-    let end = begin.and_then(|begin| {
-        let length = lines[begin..].iter().position(|line| line.trim() == "}")?;
-        Some(begin + length)
-    });
-    let Some(end) = end else {
-        return Err(GenerateError::Marker {
-            path: list.to_owned(),
-            marker: head,
-        });
-    };
-    lines.insert(end, added);
-    Ok(lines.join("\n") + "\n")
 }
 
 fn skeleton(name: &str) -> String {
