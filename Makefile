@@ -4,10 +4,10 @@ CARGO ?= cargo
 STEPS = $(wildcard migrations/src/m*.rs)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt audit timing clean
+.PHONY: help run build test test-extending lint fmt audit timing clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The development build: what is slow otherwise is optimised already, it takes a
 # fraction of the time of a release build, and the tests and editors share it.
@@ -19,6 +19,9 @@ build: ## the program for production: target/release/tidegate
 
 test: ## all tests on SQLite and a disposable MySQL or MariaDB; ARGS="..." for the runner
 	@scripts/test $(ARGS)
+
+test-extending: ## the code of docs/EXTENDING.md, built and tested in a copy
+	@scripts/test-extending
 
 # One profile and no RUSTFLAGS of our own, so that nothing is compiled twice.
 lint: ## format, clippy, documentation, dependency rules; warnings are errors

@@ -246,6 +246,8 @@ async fn start(
 /// The parts of a running Tidegate: what handlers call, and what use cases are made of.
 #[derive(Clone)]
 pub struct Wired {
+    /// The settings.
+    pub settings: Settings,
     /// What handlers call.
     pub http: Services,
     /// The ports on the own database.
@@ -355,6 +357,7 @@ pub fn services(settings: &Settings, stores: &Stores) -> anyhow::Result<Wired> {
         randomness: randomness.clone(),
     };
     Ok(Wired {
+        settings: settings.clone(),
         http,
         stores: stores.clone(),
         idempotency: Idempotency::new(clock.clone()),

@@ -25,6 +25,7 @@ mod contract_rows;
 mod contract_schema;
 mod employees;
 mod example_data;
+mod extending;
 mod g_routes;
 mod gateway;
 mod http;
