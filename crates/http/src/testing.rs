@@ -234,6 +234,11 @@ impl Answer {
 pub(crate) struct Client(Layer);
 
 impl Client {
+    /// This layer.
+    pub(crate) fn of(layer: Layer) -> Self {
+        Self(layer)
+    }
+
     /// All routes, no limits.
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}, all()).await

@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod limits;
 mod log;
+mod resources;
 mod site;
 mod wire;
 

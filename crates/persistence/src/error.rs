@@ -73,8 +73,25 @@ pub(crate) fn db_err(error: DbErr) -> StoreError {
 /// a deadlock, a lock held too long, a busy SQLite file. Trying again does not help
 /// when the server is away, so those errors are not among them.
 pub(crate) fn is_contention(error: &StoreError) -> bool {
+    engines_error(error).is_some_and(
+        |error| match error.try_downcast_ref::<MySqlDatabaseError>() {
+            Some(error) => mysql::is_contention(error.number()),
+            None => sqlite::code(error).is_some_and(sqlite::is_contention),
+        },
+    )
+}
+
+/// Whether a statement that does not wait for locks met one (servers only).
+pub(crate) fn is_locked(error: &StoreError) -> bool {
+    engines_error(error)
+        .and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>())
+        .is_some_and(|error| mysql::is_locked(error.number()))
+}
+
+/// The engine's own error behind `Unavailable`.
+fn engines_error(error: &StoreError) -> Option<&dyn sqlx::error::DatabaseError> {
     let StoreError::Unavailable(cause) = error else {
-        return false;
+        return None;
     };
     let inner =
         cause
@@ -85,12 +102,9 @@ pub(crate) fn is_contention(error: &StoreError) -> bool {
                 | DbErr::Query(RuntimeErr::SqlxError(inner)) => Some(&**inner),
                 _ => None,
             });
-    let Some(sqlx::Error::Database(error)) = inner else {
-        return false;
-    };
-    match error.try_downcast_ref::<MySqlDatabaseError>() {
-        Some(error) => mysql::is_contention(error.number()),
-        None => sqlite::code(error.as_ref()).is_some_and(sqlite::is_contention),
+    match inner {
+        Some(sqlx::Error::Database(error)) => Some(error.as_ref()),
+        _ => None,
     }
 }
 

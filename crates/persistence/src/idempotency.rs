@@ -12,7 +12,7 @@ use tidegate_domain::error::{StoreError, Violation, ViolationKind};
 use tidegate_domain::idempotency::{Answer, Claim, IdempotencyKeys, KEPT, Kept};
 
 use crate::access::{Access, corrupt, stored};
-use crate::error::{db_err, is_contention};
+use crate::error::{db_err, is_locked};
 
 /// The table.
 const TABLE: &str = "idempotency_keys";
@@ -43,7 +43,7 @@ impl<A: Access> IdempotencyKeys for IdempotencyStore<A> {
             select.lock_with_behavior(LockType::Update, LockBehavior::Nowait);
         }
         let found = match connection.query_one(&select).await.map_err(db_err) {
-            Err(error) if is_contention(&error) => return Ok(Claim::InProgress),
+            Err(error) if is_locked(&error) => return Ok(Claim::InProgress),
             found => found?,
         };
         if let Some(row) = found {

@@ -21,6 +21,7 @@ mod accounts;
 mod architecture;
 mod conditional;
 mod contract_accounts;
+mod contract_resources;
 mod contract_rows;
 mod contract_schema;
 mod employees;

@@ -165,6 +165,12 @@ pub(super) fn meaning(number: u16, message: &str) -> Meaning {
     }
 }
 
+/// Whether `NOWAIT` met a lock: MySQL has a number for that, MariaDB calls it a wait that took
+/// too long.
+pub(super) fn is_locked(number: u16) -> bool {
+    matches!(number, 3572 | 1205)
+}
+
 /// Deadlock, lock wait, changed snapshot: worth running the transaction again.
 pub(super) fn is_contention(number: u16) -> bool {
     matches!(number, 1020 | 1205 | 1213)
