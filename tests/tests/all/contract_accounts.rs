@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use tidegate_domain::account::{
-    ApiKeys, Email, NewUser, PasswordHash, Role, User, UserChanges, UserFilter, UserId, Username,
-    Users,
+    ApiKeys, Email, PasswordHash, Role, UserChanges, UserFilter, UserId, Username, Users,
 };
 use tidegate_domain::error::{StoreError, ViolationKind};
 use tidegate_domain::page::PageRequest;
@@ -15,58 +14,9 @@ use tidegate_domain::session::{NewSession, Rotation, Sessions};
 use tidegate_domain::transaction::{Transaction, UnitOfWork};
 use tidegate_domain::version::{VersionName, VersionPatch, Versions};
 use tidegate_persistence::database::{Database, DatabaseOptions, MigrateError, Target};
-use tidegate_persistence::stores::Stores;
 
-use crate::support::engines::{TestDatabase, TestEngine};
-
-/// An open database with the whole schema, dropped at the end of the test.
-struct Fixture {
-    database: Database,
-    accounts: Stores,
-    _room: TestDatabase,
-}
-
-async fn open(engine: TestEngine) -> Fixture {
-    let room = engine.create_database().await;
-    let options = DatabaseOptions::new(room.url().map(str::to_owned), room.data_dir());
-    let database = Database::open(options).await.expect("the database opens");
-    database
-        .migrate_up(&Target::All)
-        .await
-        .expect("the schema is made");
-    Fixture {
-        accounts: Stores::new(database.clone()),
-        database,
-        _room: room,
-    }
-}
-
-impl Fixture {
-    async fn user(&self, name: &str, role: Role) -> User {
-        self.accounts
-            .users()
-            .insert(&new_user(Some(name), None, role))
-            .await
-            .expect("the user is stored")
-    }
-}
-
-fn new_user(name: Option<&str>, email: Option<&str>, role: Role) -> NewUser {
-    NewUser {
-        username: name.map(|name| Username::parse(name).unwrap()),
-        email: email.map(|email| Email::parse(email).unwrap()),
-        role,
-        password: PasswordHash("$hash$".into()),
-        created_at: at(0),
-    }
-}
-
-/// A moment, some seconds after a fixed one that has microseconds.
-fn at(seconds: i64) -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2024, 2, 29, 23, 59, 58).unwrap()
-        + TimeDelta::microseconds(123_456)
-        + TimeDelta::seconds(seconds)
-}
+use crate::support::engines::TestEngine;
+use crate::support::stores::{at, new_user, open};
 
 fn session_of(user: UserId, digest: &str, begins: i64, expires: i64) -> NewSession {
     NewSession {
@@ -98,7 +48,7 @@ on_every_engine! {
             assert_eq!(database.migrate_down(&Target::Steps(1)).await.unwrap(), std::slice::from_ref(name));
         }
         assert!(database.migrations().await.unwrap().iter().all(|state| !state.applied));
-        assert!(fixture.accounts.users().any().await.is_err(), "the tables are gone");
+        assert!(fixture.stores.users().any().await.is_err(), "the tables are gone");
 
         assert_eq!(database.migrate_up(&Target::To(names[1].clone())).await.unwrap(), names[..2]);
         assert!(matches!(database.migrate_up(&Target::To("m0_none".into())).await, Err(MigrateError::Target(_))));
@@ -109,7 +59,7 @@ on_every_engine! {
 
         fixture.user("someone", Role::User).await;
         database.migrate_fresh().await.unwrap();
-        assert!(!fixture.accounts.users().any().await.unwrap());
+        assert!(!fixture.stores.users().any().await.unwrap());
         assert_eq!(fixture.user("someone", Role::User).await.id, UserId(1));
     }
 
@@ -126,7 +76,7 @@ on_every_engine! {
 
     async fn users_are_stored_and_read_back(engine: TestEngine) {
         let fixture = open(engine).await;
-        let users = fixture.accounts.users();
+        let users = fixture.stores.users();
         assert!(!users.any().await.unwrap());
         let new = new_user(Some("Änn😀"), Some("Ann@Example.org"), Role::Admin);
         let user = users.insert(&new).await.unwrap();
@@ -151,7 +101,7 @@ on_every_engine! {
 
     async fn names_and_addresses_are_unique_without_case(engine: TestEngine) {
         let fixture = open(engine).await;
-        let users = fixture.accounts.users();
+        let users = fixture.stores.users();
         let ann = users.insert(&new_user(Some("Ann"), Some("ann@example.org"), Role::User)).await.unwrap();
         for taken in ["ann", "ANN", "aNN", "Änn", "ann\u{308}", "anñ", "ａｎｎ"] {
             let error = users.insert(&new_user(Some(taken), None, Role::User)).await.unwrap_err();
@@ -181,7 +131,7 @@ on_every_engine! {
     async fn of_many_who_take_one_name_one_gets_it(engine: TestEngine) {
         let fixture = open(engine).await;
         let tries = (0..16).map(|number| {
-            let users = fixture.accounts.users();
+            let users = fixture.stores.users();
             let name = if number % 2 == 0 { "wanted" } else { "WANTED" };
             async move { users.insert(&new_user(Some(name), None, Role::User)).await }
         });
@@ -194,7 +144,7 @@ on_every_engine! {
 
     async fn a_user_without_a_name_is_called_after_the_id(engine: TestEngine) {
         let fixture = open(engine).await;
-        let users = fixture.accounts.users();
+        let users = fixture.stores.users();
         fixture.user("user3", Role::User).await;
         let tries = (0..10).map(|number| {
             let users = users.clone();
@@ -213,7 +163,7 @@ on_every_engine! {
 
     async fn lists_are_searched_by_plain_characters(engine: TestEngine) {
         let fixture = open(engine).await;
-        let users = fixture.accounts.users();
+        let users = fixture.stores.users();
         for name in ["ann", "Hannah", "100%_sure", "back\\slash", "under_score", "ÄNNE", "it's me"] {
             fixture.user(name, Role::User).await;
         }
@@ -253,7 +203,7 @@ on_every_engine! {
                 admins.push(fixture.user(&format!("admin-{round}-{number}"), Role::Admin).await.id);
             }
             let demote = |id: UserId| {
-                let accounts = fixture.accounts.clone();
+                let accounts = fixture.stores.clone();
                 async move {
                     let transaction: Box<dyn Transaction> = accounts.begin().await.unwrap();
                     let active = transaction.users().lock_active_admins().await.unwrap();
@@ -268,16 +218,16 @@ on_every_engine! {
             };
             let (one, two) = tokio::join!(demote(admins[0]), demote(admins[1]));
             assert!(one ^ two, "round {round}: {one} {two}");
-            let left = fixture.accounts.users().lock_active_admins().await.unwrap();
+            let left = fixture.stores.users().lock_active_admins().await.unwrap();
             assert_eq!(left.len(), 1);
             let off = UserChanges { activated: Some(false), ..UserChanges::default() };
-            fixture.accounts.users().update(left[0], &off, at(2)).await.unwrap();
+            fixture.stores.users().update(left[0], &off, at(2)).await.unwrap();
         }
     }
 
     async fn a_dropped_transaction_leaves_nothing(engine: TestEngine) {
         let fixture = open(engine).await;
-        let accounts = &fixture.accounts;
+        let accounts = &fixture.stores;
         {
             let transaction: Box<dyn Transaction> = accounts.begin().await.unwrap();
             let user = transaction.users().insert(&new_user(Some("ghost"), None, Role::User)).await.unwrap();
@@ -301,7 +251,7 @@ on_every_engine! {
         let fixture = open(engine).await;
         let user = fixture.user("rotator", Role::User).await;
         for round in 0..100 {
-            let sessions = fixture.accounts.sessions();
+            let sessions = fixture.stores.sessions();
             let token = format!("t{round}");
             let (started, _) = sessions.start(&session_of(user.id, &token, 0, 100), 1000).await.unwrap();
             let (one, two) = (format!("t{round}-1"), format!("t{round}-2"));
@@ -319,12 +269,12 @@ on_every_engine! {
             }
             assert_eq!(sessions.ended_since(at(1)).await.unwrap().last(), Some(&started.id));
         }
-        assert!(fixture.accounts.sessions().list(user.id, at(2)).await.unwrap().is_empty());
+        assert!(fixture.stores.sessions().list(user.id, at(2)).await.unwrap().is_empty());
     }
 
     async fn a_refresh_token_rotates_until_it_expires(engine: TestEngine) {
         let fixture = open(engine).await;
-        let sessions = fixture.accounts.sessions();
+        let sessions = fixture.stores.sessions();
         let user = fixture.user("someone", Role::User).await;
         let (started, ended) = sessions.start(&session_of(user.id, "a", 0, 10), 20).await.unwrap();
         assert!(ended.is_empty());
@@ -342,7 +292,7 @@ on_every_engine! {
 
     async fn one_session_too_many_ends_the_one_that_expires_first(engine: TestEngine) {
         let fixture = open(engine).await;
-        let sessions = fixture.accounts.sessions();
+        let sessions = fixture.stores.sessions();
         let user = fixture.user("someone", Role::User).await;
         let other = fixture.user("another", Role::User).await;
         let (foreign, _) = sessions.start(&session_of(other.id, "foreign", 0, 1), 3).await.unwrap();
@@ -372,7 +322,7 @@ on_every_engine! {
 
     async fn sessions_end_are_reported_and_purged(engine: TestEngine) {
         let fixture = open(engine).await;
-        let sessions = fixture.accounts.sessions();
+        let sessions = fixture.stores.sessions();
         let user = fixture.user("someone", Role::User).await;
         let other = fixture.user("another", Role::User).await;
         let mut ids = vec![];
@@ -406,7 +356,7 @@ on_every_engine! {
 
     async fn a_user_has_one_api_key(engine: TestEngine) {
         let fixture = open(engine).await;
-        let keys = fixture.accounts.api_keys();
+        let keys = fixture.stores.api_keys();
         let user = fixture.user("someone", Role::User).await;
         assert!(keys.find(user.id).await.unwrap().is_none());
         assert!(!keys.delete(user.id).await.unwrap());
@@ -424,7 +374,7 @@ on_every_engine! {
 
     async fn versions_are_seeded_and_changed(engine: TestEngine) {
         let fixture = open(engine).await;
-        let versions = fixture.accounts.versions();
+        let versions = fixture.stores.versions();
         let list = versions.list().await.unwrap();
         let seen: Vec<_> = list.iter().map(|version| (version.version.as_str(), version.supported)).collect();
         let mut seeded: Vec<_> = ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8"].map(|old| (old, false)).into();
@@ -453,7 +403,7 @@ on_every_engine! {
             let fixture = fixture.clone();
             tokio::spawn(async move {
                 let user = fixture.user(&format!("user-{number}"), Role::User).await;
-                let sessions = fixture.accounts.sessions();
+                let sessions = fixture.stores.sessions();
                 let token = format!("token-{number}");
                 sessions.start(&session_of(user.id, &token, 0, 100), 5).await.unwrap();
                 let rotated = sessions.rotate(&token, &format!("{token}-2"), at(1), at(200)).await.unwrap();

@@ -1,9 +1,9 @@
 //! What every adapter of the ports of resources must do, on every engine: records, votes, and
 //! the keys of requests that may be repeated.
 
-use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use chrono::TimeDelta;
 use serde_json::json;
-use tidegate_domain::account::{NewUser, PasswordHash, Role, UserId, Username, Users};
+use tidegate_domain::account::{Role, UserId, Username};
 use tidegate_domain::employee::Employee;
 use tidegate_domain::error::{StoreError, ViolationKind};
 use tidegate_domain::idempotency::{Answer, Claim, IdempotencyKeys, KEPT, Kept};
@@ -12,56 +12,34 @@ use tidegate_domain::post::{Post, PostRecords, Votes, visible_to};
 use tidegate_domain::query::ask::{Clause, Count, Nulls, OrderTerm, Query};
 use tidegate_domain::resource::{Id, NewRecord, Records, Repository, Resource, is};
 use tidegate_domain::transaction::UnitOfWork;
-use tidegate_persistence::database::{Database, DatabaseOptions, Target};
+use tidegate_persistence::database::Database;
 use tidegate_persistence::resource::Store;
-use tidegate_persistence::stores::Stores;
 
-use crate::support::engines::{TestDatabase, TestEngine};
+use crate::support::engines::TestEngine;
+use crate::support::stores::{self, Fixture, at};
 
-struct Fixture {
-    stores: Stores,
+/// A database with two users.
+struct Room {
+    fixture: Fixture,
     ann: UserId,
     bob: UserId,
-    _room: TestDatabase,
 }
 
-async fn open(engine: TestEngine) -> Fixture {
-    let room = engine.create_database().await;
-    let options = DatabaseOptions::new(room.url().map(str::to_owned), room.data_dir());
-    let database = Database::open(options).await.expect("the database opens");
-    database
-        .migrate_up(&Target::All)
-        .await
-        .expect("the schema is made");
-    let stores = Stores::new(database);
-    let user = async |name: &str| {
-        let new = NewUser {
-            username: Some(Username::parse(name).expect("a name")),
-            email: None,
-            role: Role::User,
-            password: PasswordHash("$hash$".into()),
-            created_at: at(0),
-        };
-        stores
-            .users()
-            .insert(&new)
-            .await
-            .expect("the user is stored")
-            .id
-    };
-    Fixture {
-        ann: user("ann").await,
-        bob: user("bob").await,
-        stores,
-        _room: room,
+impl std::ops::Deref for Room {
+    type Target = Fixture;
+
+    fn deref(&self) -> &Fixture {
+        &self.fixture
     }
 }
 
-/// A moment, some seconds after a fixed one that has microseconds.
-fn at(seconds: i64) -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2024, 2, 29, 23, 59, 58).unwrap()
-        + TimeDelta::microseconds(123_456)
-        + TimeDelta::seconds(seconds)
+async fn open(engine: TestEngine) -> Room {
+    let fixture = stores::open(engine).await;
+    Room {
+        ann: fixture.user("ann", Role::User).await.id,
+        bob: fixture.user("bob", Role::User).await.id,
+        fixture,
+    }
 }
 
 fn record<R: Resource>(owner: UserId, draft: serde_json::Value) -> NewRecord<R> {
@@ -84,7 +62,7 @@ fn violates<T: std::fmt::Debug>(outcome: &Result<T, StoreError>, kind: Violation
     matches!(outcome, Err(StoreError::Constraint(violation)) if violation.kind == kind)
 }
 
-async fn item(fixture: &Fixture, name: &str, description: Option<&str>) -> i64 {
+async fn item(fixture: &Room, name: &str, description: Option<&str>) -> i64 {
     let draft = json!({"name": name, "description": description});
     let id = fixture
         .stores

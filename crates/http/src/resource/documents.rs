@@ -126,7 +126,8 @@ pub(super) fn list<R: Resource>(mut route: RouteBuilder, shown: SchemaRef) -> Ro
             .answers_as(200, "A page", page::<R>()),
         Paging::Array { parameter } => route
             .parameter(query(parameter, integer(), "How many to pass over"))
-            .answers_list(200, "As many as fit", shown),
+            .answers_as(200, "As many as fit", shown)
+            .in_a_list(),
     }
 }
 

@@ -109,13 +109,7 @@ impl RouteBuilder {
     /// Answers JSON.
     #[must_use]
     pub fn answers<T: ToSchema>(self, status: u16, description: impl Into<Text>) -> Self {
-        self.answer(AnswerInfo {
-            status,
-            description: description.into(),
-            media_type: "application/json",
-            schema: Some(SchemaRef::of::<T>()),
-            is_list: false,
-        })
+        self.answers_as(status, description, SchemaRef::of::<T>())
     }
 
     /// Answers JSON of a schema that is put together.
@@ -135,21 +129,13 @@ impl RouteBuilder {
         })
     }
 
-    /// Answers a JSON array.
+    /// Makes the last answer an array of what it was.
     #[must_use]
-    pub(crate) fn answers_list(
-        self,
-        status: u16,
-        description: impl Into<Text>,
-        schema: SchemaRef,
-    ) -> Self {
-        self.answer(AnswerInfo {
-            status,
-            description: description.into(),
-            media_type: "application/json",
-            schema: Some(schema),
-            is_list: true,
-        })
+    pub(crate) fn in_a_list(mut self) -> Self {
+        if let Some(answer) = self.0.answers.last_mut() {
+            answer.is_list = true;
+        }
+        self
     }
 
     /// Answers without a body, or with one that has no schema.

@@ -7,3 +7,4 @@ pub mod app;
 pub mod process;
 pub mod resource;
 pub mod rest;
+pub mod stores;
