@@ -1,10 +1,12 @@
 //! Requests that may be repeated: carried out once, and answered the same again.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tidegate_domain::error::StoreError;
-use tidegate_domain::idempotency::{Answer, Claim, IdempotencyKeys, KEPT, Kept, RepeatableRequest};
+use tidegate_domain::idempotency::{
+    Answer, Claim, IdempotencyKeys, KEPT, Kept, Once, Outcome, RepeatableRequest,
+};
 use tidegate_domain::system::Clock;
 use tidegate_domain::transaction::{Repeatable, Transactional, UnitOfWork};
 
@@ -17,6 +19,17 @@ pub enum Reply<V> {
     New(V),
     /// It had been carried out before, with this answer.
     Repeated(Answer),
+}
+
+/// A write that may be repeated, which one call of a port carries out. What it writes may
+/// still be arriving.
+pub struct RepeatableWrite<'a, T> {
+    /// What names the request, see [`RepeatableRequest::id`].
+    pub id: &'a str,
+    /// The digest over what was sent, there when all of it has arrived.
+    pub fingerprint: &'a OnceLock<String>,
+    /// What is answered, and kept.
+    pub answer: &'a (dyn Fn(&T) -> Answer + Send + Sync),
 }
 
 /// Carries out requests that may be repeated. Of several at once on this node, one is carried
@@ -104,12 +117,47 @@ impl Idempotency {
         .await
     }
 
+    /// Does `write`, which has a port carry it out once in a transaction of the port's own, and
+    /// reads what was sent to its end.
+    ///
+    /// # Errors
+    /// Those of `write`; a repetition under way or with another content.
+    pub async fn once_by_port<T>(
+        &self,
+        request: Option<&RepeatableWrite<'_, T>>,
+        write: impl AsyncFnOnce(Option<&Once<'_, T>>) -> Result<Outcome<T>, AppError>,
+    ) -> Result<Reply<T>, AppError> {
+        let Some(request) = request else {
+            return reply(write(None).await?, "");
+        };
+        let _under_way = self.begin(request.id)?;
+        let fingerprint = || request.fingerprint.get().cloned().unwrap_or_default();
+        let once = Once {
+            id: request.id,
+            now: self.clock.now(),
+            keep: &|value| Kept {
+                fingerprint: fingerprint(),
+                answer: (request.answer)(value),
+            },
+        };
+        reply(write(Some(&once)).await?, &fingerprint())
+    }
+
     /// Deletes what is kept no longer.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn purge(&self, keys: &dyn IdempotencyKeys) -> Result<u64, StoreError> {
         keys.purge(self.clock.now() - KEPT).await
+    }
+}
+
+/// What an outcome is to whoever sent what has this fingerprint.
+fn reply<T>(outcome: Outcome<T>, fingerprint: &str) -> Result<Reply<T>, AppError> {
+    match outcome {
+        Outcome::Done(value) => Ok(Reply::New(value)),
+        Outcome::Repeated(kept) => kept_answer(kept, fingerprint).map(Reply::Repeated),
+        Outcome::InProgress => Err(AppError::InProgress),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{
     Encoding, RowInput, RowStore, RowsRead, SchemaCatalog, Upserted, Written,
 };
 use tidegate_domain::gateway::schema::Table;
+use tidegate_domain::idempotency::Outcome;
 use tidegate_domain::permission::{Authorized, ReadRows, WriteRows};
 use tidegate_domain::query::ask::Query;
 use tidegate_domain::query::plan::InsertPlan;
@@ -14,6 +16,7 @@ use tidegate_domain::query::planner::{JsonRow, Planner, find_table};
 
 use crate::error::AppError;
 use crate::gateway::Gateway;
+use crate::idempotency::{Idempotency, RepeatableWrite, Reply};
 
 /// The use cases of rows.
 pub struct Rows {
@@ -21,6 +24,7 @@ pub struct Rows {
     catalog: Arc<dyn SchemaCatalog>,
     store: Arc<dyn RowStore>,
     planner: Planner,
+    idempotency: Idempotency,
 }
 
 impl Rows {
@@ -30,12 +34,14 @@ impl Rows {
         catalog: Arc<dyn SchemaCatalog>,
         store: Arc<dyn RowStore>,
         planner: Planner,
+        idempotency: Idempotency,
     ) -> Self {
         Self {
             gateway,
             catalog,
             store,
             planner,
+            idempotency,
         }
     }
 
@@ -74,18 +80,29 @@ impl Rows {
         Ok(self.planner.insert(&table, columns, returning)?)
     }
 
-    /// Inserts the rows of `input`, all or none.
+    /// Inserts the rows of `input`, all or none; those of a repetition are only read.
     ///
     /// # Errors
-    /// An error of the input; a constraint.
+    /// An error of the input; a constraint; a repetition under way or with another content.
     pub async fn insert(
         &self,
         _: &Authorized<WriteRows>,
         plan: &InsertPlan,
         input: RowInput<'_>,
         encoding: Encoding,
-    ) -> Result<Written, AppError> {
-        self.outcome(plan.table(), self.store.insert(plan, input, encoding).await)
+        request: Option<&RepeatableWrite<'_, Written>>,
+    ) -> Result<Reply<Written>, AppError> {
+        let mut input = input.fuse();
+        self.idempotency
+            .once_by_port(request, async |once| {
+                let rows = Box::pin(&mut input);
+                let outcome = self.store.insert(plan, rows, encoding, once).await;
+                let outcome = self.outcome(plan.table(), outcome).await?;
+                if let Outcome::Repeated(_) = outcome {
+                    while input.try_next().await?.is_some() {}
+                }
+                Ok(outcome)
+            })
             .await
     }
 
@@ -135,17 +152,24 @@ impl Rows {
     /// Stores rows by their primary key; each may name other columns.
     ///
     /// # Errors
-    /// An unknown database or table; values that do not fit; a constraint.
+    /// An unknown database or table; values that do not fit; a constraint; a repetition under
+    /// way or with another content.
     pub async fn upsert(
         &self,
         _: &Authorized<WriteRows>,
         database: &str,
         table: &str,
         rows: &[JsonRow],
-    ) -> Result<Upserted, AppError> {
+        request: Option<&RepeatableWrite<'_, Upserted>>,
+    ) -> Result<Reply<Upserted>, AppError> {
         let table = self.table(database, table).await?;
         let plan = self.planner.upsert(&table, rows)?;
-        self.outcome(&table, self.store.upsert(&plan).await).await
+        self.idempotency
+            .once_by_port(request, async |once| {
+                self.outcome(&table, self.store.upsert(&plan, once).await)
+                    .await
+            })
+            .await
     }
 
     async fn table(&self, database: &str, table: &str) -> Result<Arc<Table>, AppError> {

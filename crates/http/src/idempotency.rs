@@ -37,6 +37,7 @@ pub(crate) fn key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
                 "invalid_idempotency_key",
                 "Idempotency-Key must be sent once, as 1 to 255 visible ASCII characters; a random UUID is best",
             )
+            .rest_status(StatusCode::UNPROCESSABLE_ENTITY)
         })
 }
 
@@ -165,7 +166,7 @@ pub(crate) fn parameter() -> Parameter {
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .description(Some(
-            "A name of the request, such as a random UUID. Whoever sends it again within 24 hours gets the first answer, and nothing is done twice.",
+            "A name of the request, such as a random UUID. Sent again within 24 hours it is carried out once, and answered as the first time with `Idempotency-Replayed: true`. Another body or query under the same key is 422, a repetition while the first is under way 409. The rows of a CSV import are not shown again.",
         ))
         .schema(Some(text.build()))
         .build()

@@ -5,7 +5,9 @@ mod documents;
 mod list;
 
 use std::marker::PhantomData;
+use std::pin::Pin;
 
+use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION, VARY};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -23,7 +25,6 @@ use crate::auth::{FromRoute, Require};
 use crate::conditional::{Conditions, Tagged, VARIES};
 use crate::context::{Context, RequestContext};
 use crate::error::ApiError;
-use crate::extract::body::{BodyLimits, BodyReader, media_type, unsupported};
 use crate::extract::json;
 use crate::extract::path::id;
 use crate::idempotency::{self, repeatable, replayed};
@@ -165,19 +166,15 @@ impl<T: serde::de::DeserializeOwned> JsonText<T> {
 
 impl<T> FromRequest for JsonText<T> {
     type Error = ApiError;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
-        let media_type = media_type(request);
-        let reader = BodyReader::new(request, payload.take(), BodyLimits::of(request));
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let text = json::text(request, payload.take());
         Box::pin(async move {
-            match media_type? {
-                Some(found) if !json::is_json(&found) => Err(unsupported("application/json")),
-                _ => Ok(Self {
-                    text: reader.read().await?,
-                    of: PhantomData,
-                }),
-            }
+            Ok(Self {
+                text: text.await?,
+                of: PhantomData,
+            })
         })
     }
 }

@@ -16,6 +16,7 @@ use tidegate_application::backoff::LoginBackoff;
 use tidegate_application::crud::Crud;
 use tidegate_application::ended::EndedSessions;
 use tidegate_application::gateway::Gateway;
+use tidegate_application::idempotency::Idempotency;
 use tidegate_application::rows::Rows;
 use tidegate_application::versions::Versions;
 use tidegate_domain::account::{
@@ -28,6 +29,7 @@ use tidegate_domain::gateway::port::{
     Encoding, MockDatabaseUsers, MockSchemaCatalog, MockSchemaEditor, RowInput, RowStore, RowsRead,
     Upserted, Written,
 };
+use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::item::Item;
 use tidegate_domain::query::plan::{DeletePlan, InsertPlan, ReadPlan, UpdatePlan, UpsertPlan};
 use tidegate_domain::query::planner::Planner;
@@ -175,7 +177,7 @@ pub(crate) async fn services(database: bool) -> Services {
         unit_of_work: Arc::new(MockUnitOfWork::<dyn Transaction>::new()),
         hasher,
         digest,
-        clock,
+        clock: clock.clone(),
         randomness: randomness.clone(),
         ended,
         backoff,
@@ -197,6 +199,7 @@ pub(crate) async fn services(database: bool) -> Services {
             catalog,
             Arc::new(NoRows),
             Planner::default(),
+            Idempotency::new(clock.clone()),
         )),
         randomness,
     }
@@ -347,12 +350,13 @@ impl RowStore for NoRows {
         rowless()
     }
 
-    fn insert<'a: 'f, 'b: 'f, 'c: 'f, 'f>(
+    fn insert<'a: 'f, 'b: 'f, 'c: 'f, 'd: 'f, 'e: 'f, 'f>(
         &'a self,
         _: &'b InsertPlan,
         _: RowInput<'c>,
         _: Encoding,
-    ) -> Rowless<'f, Written>
+        _: Option<&'d Once<'e, Written>>,
+    ) -> Rowless<'f, Outcome<Written>>
     where
         Self: 'f,
     {
@@ -373,7 +377,11 @@ impl RowStore for NoRows {
         rowless()
     }
 
-    fn upsert<'a: 'f, 'b: 'f, 'f>(&'a self, _: &'b UpsertPlan) -> Rowless<'f, Upserted>
+    fn upsert<'a: 'f, 'b: 'f, 'd: 'f, 'e: 'f, 'f>(
+        &'a self,
+        _: &'b UpsertPlan,
+        _: Option<&'d Once<'e, Upserted>>,
+    ) -> Rowless<'f, Outcome<Upserted>>
     where
         Self: 'f,
     {

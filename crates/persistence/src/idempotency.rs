@@ -74,8 +74,8 @@ impl<A: Access> IdempotencyKeys for IdempotencyStore<A> {
     }
 
     async fn complete(&self, id: &str, kept: &Kept) -> Result<(), StoreError> {
-        let headers = serde_json::to_string(&kept.answer.headers)
-            .map_err(|error| StoreError::Internal(error.into()))?;
+        let headers =
+            headers_text(&kept.answer).map_err(|error| StoreError::Internal(error.into()))?;
         let update = Query::update()
             .table(TABLE)
             .value("fingerprint", kept.fingerprint.as_str())
@@ -116,11 +116,26 @@ fn kept(row: &QueryResult) -> Result<Kept, StoreError> {
     let text = |at| row.try_get_by_index::<String>(at).map_err(db_err);
     let status: i32 = row.try_get_by_index(2).map_err(db_err)?;
     let body: Vec<u8> = row.try_get_by_index(4).map_err(db_err)?;
-    Ok(Kept {
-        fingerprint: text(1)?,
+    restored(text(1)?, status, &text(3)?, body).ok_or_else(|| corrupt("answer"))
+}
+
+/// The headers of an answer, as they are stored.
+pub(crate) fn headers_text(answer: &Answer) -> serde_json::Result<String> {
+    serde_json::to_string(&answer.headers)
+}
+
+/// What was kept, from what is stored; `None` when that is not what was.
+pub(crate) fn restored(
+    fingerprint: String,
+    status: i32,
+    headers: &str,
+    body: Vec<u8>,
+) -> Option<Kept> {
+    Some(Kept {
+        fingerprint,
         answer: Answer {
-            status: u16::try_from(status).map_err(|_| corrupt("answer"))?,
-            headers: serde_json::from_str(&text(3)?).map_err(|_| corrupt("answer"))?,
+            status: u16::try_from(status).ok()?,
+            headers: serde_json::from_str(headers).ok()?,
             body: body.into(),
         },
     })

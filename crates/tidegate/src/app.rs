@@ -347,7 +347,14 @@ pub fn services(settings: &Settings, stores: &Stores) -> anyhow::Result<Wired> {
         max_rows: settings.rest.max_rows,
         full_table_writes: settings.rest.full_table_writes == FullTableWrites::Allow,
     });
-    let rows = Rows::new(gateway.clone(), adapters.catalog, adapters.rows, planner);
+    let idempotency = Idempotency::new(clock.clone());
+    let rows = Rows::new(
+        gateway.clone(),
+        adapters.catalog,
+        adapters.rows,
+        planner,
+        idempotency.clone(),
+    );
     let http = Services {
         authenticator: Arc::new(authenticator),
         accounts: Arc::new(accounts),
@@ -360,7 +367,7 @@ pub fn services(settings: &Settings, stores: &Stores) -> anyhow::Result<Wired> {
         settings: settings.clone(),
         http,
         stores: stores.clone(),
-        idempotency: Idempotency::new(clock.clone()),
+        idempotency,
         clock,
         randomness,
         ended,

@@ -5,11 +5,13 @@
 //! neither the definitions nor the discovery.
 
 mod filters;
+mod once;
 mod pages;
 mod pools;
 mod values;
 mod writes;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use tidegate_domain::gateway::column_type::{ColumnType, LobSize};
 use tidegate_domain::gateway::name::DatabaseName;
 use tidegate_domain::gateway::port::{Encoding, RowStore, RowsRead, Written};
 use tidegate_domain::gateway::schema::{Column, Table, TableKind};
+use tidegate_domain::idempotency::Outcome;
 use tidegate_domain::query::ask::{Comparison, Condition, Count, Filter, OrderTerm, Query};
 use tidegate_domain::query::plan::Cell;
 use tidegate_domain::query::planner::{Limits, Planner};
@@ -77,7 +80,7 @@ async fn open_with(engine: TestEngine, connections: usize) -> Fixture {
         acquire_timeout,
     })
     .unwrap();
-    let store = Box::new(MySqlRows::new(pool.clone()));
+    let store = Box::new(MySqlRows::new(pool.clone(), database.as_str()));
     let fixture = Fixture {
         engine,
         store,
@@ -179,8 +182,14 @@ impl Fixture {
             .map(|row| plan.row_from_json(row).unwrap())
             .collect();
         self.store
-            .insert(&plan, stream::iter([Ok(rows)]).boxed(), Encoding::Json)
+            .insert(
+                &plan,
+                stream::iter([Ok(rows)]).boxed(),
+                Encoding::Json,
+                None,
+            )
             .await
+            .map(done)
     }
 
     /// Inserts rows of cells.
@@ -194,8 +203,22 @@ impl Fixture {
         let columns: Vec<String> = columns.iter().map(|it| (*it).to_owned()).collect();
         let plan = planner().insert(table, &columns, shown).unwrap();
         self.store
-            .insert(&plan, stream::iter([Ok(rows)]).boxed(), Encoding::Json)
+            .insert(
+                &plan,
+                stream::iter([Ok(rows)]).boxed(),
+                Encoding::Json,
+                None,
+            )
             .await
+            .map(done)
+    }
+}
+
+/// What a write came to that was carried out.
+fn done<T: Debug>(outcome: Outcome<T>) -> T {
+    match outcome {
+        Outcome::Done(done) => done,
+        other => panic!("{other:?}"),
     }
 }
 

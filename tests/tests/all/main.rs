@@ -31,6 +31,7 @@ mod g_routes;
 mod gateway;
 mod http;
 mod idempotency;
+mod idempotency_rows;
 mod injection;
 mod items;
 mod library;

@@ -10,6 +10,7 @@ use super::change::{DatabaseSummary, DatabaseUser, DatabaseUserDraft, TableChang
 use super::name::{DatabaseName, Identifier};
 use super::schema::{DatabaseSchema, Table};
 use crate::error::StoreError;
+use crate::idempotency::{Once, Outcome};
 use crate::query::error::QueryError;
 use crate::query::plan::{Cell, DeletePlan, InsertPlan, ReadPlan, UpdatePlan, UpsertPlan};
 
@@ -136,24 +137,31 @@ pub struct Upserted {
 /// Rows on their way in, in batches, each row with one cell a column of the plan.
 pub type RowInput<'a> = BoxStream<'a, Result<Vec<Vec<Cell>>, QueryError>>;
 
-/// Reads and writes rows. Every write is one transaction.
+/// Reads and writes rows. Every write is one transaction. One that may be repeated (`once`)
+/// claims its key in it first, and nothing is kept of one that fails.
 #[async_trait]
 pub trait RowStore: Send + Sync {
     /// Reads. The first row has arrived when this returns; rows and count are of one moment.
     async fn read(&self, plan: &ReadPlan, encoding: Encoding) -> Result<RowsRead, StoreError>;
     /// Inserts the rows of `input`. An error of the input, or of any row, stores nothing.
+    /// Where it is not carried out, `input` may be left half read.
     async fn insert(
         &self,
         plan: &InsertPlan,
         input: RowInput<'_>,
         encoding: Encoding,
-    ) -> Result<Written, StoreError>;
+        once: Option<&Once<'_, Written>>,
+    ) -> Result<Outcome<Written>, StoreError>;
     /// Updates.
     async fn update(&self, plan: &UpdatePlan, encoding: Encoding) -> Result<Written, StoreError>;
     /// Deletes.
     async fn delete(&self, plan: &DeletePlan, encoding: Encoding) -> Result<Written, StoreError>;
     /// Inserts or changes by primary key.
-    async fn upsert(&self, plan: &UpsertPlan) -> Result<Upserted, StoreError>;
+    async fn upsert(
+        &self,
+        plan: &UpsertPlan,
+        once: Option<&Once<'_, Upserted>>,
+    ) -> Result<Outcome<Upserted>, StoreError>;
 }
 
 /// The name of an index for which the client gave none: `{table}_{columns}_{suffix}`, cut to

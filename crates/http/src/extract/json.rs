@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use bytes::Bytes;
 use mime::Mime;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -28,14 +29,26 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let media_type = media_type(request);
-        let reader = BodyReader::new(request, payload.take(), BodyLimits::of(request));
-        Box::pin(async move {
-            match media_type? {
-                Some(found) if !is_json(&found) => Err(unsupported("application/json")),
-                _ => object(&reader.read().await?).map(Self),
-            }
-        })
+        let text = text(request, payload.take());
+        Box::pin(async move { object(&text.await?).map(Self) })
+    }
+}
+
+/// Reads a body that its media type calls JSON.
+///
+/// # Errors
+/// 415 for another media type; those of [`BodyReader::read`].
+pub(crate) fn text(
+    request: &HttpRequest,
+    payload: Payload,
+) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
+    let media_type = media_type(request);
+    let reader = BodyReader::new(request, payload, BodyLimits::of(request));
+    async move {
+        match media_type? {
+            Some(found) if !is_json(&found) => Err(unsupported("application/json")),
+            _ => reader.read().await,
+        }
     }
 }
 

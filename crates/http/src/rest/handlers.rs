@@ -12,7 +12,8 @@ use super::{ALLOW_READ_ONLY, ALLOW_WRITABLE, read, write};
 use crate::app::Services;
 use crate::auth::Require;
 use crate::error::ApiError;
-use crate::extract::{Json, Query, path};
+use crate::extract::{Query, path};
+use crate::idempotency;
 use crate::route::{Access, LimitClass, RouteSpec};
 
 /// Rows of one table.
@@ -42,6 +43,7 @@ pub fn routes() -> Vec<RouteSpec> {
             .access(Access::WriteRows)
             .body("application/json", None)
             .body("text/csv", None)
+            .parameter(idempotency::parameter())
             .answers_plain(201, "Inserted; the rows with `Prefer: return=representation`")
             .to(insert_rows),
         RouteSpec::patch(TABLE, "updateRows", "Changes the rows that the filters name")
@@ -67,6 +69,7 @@ pub fn routes() -> Vec<RouteSpec> {
             .access(Access::WriteRows)
             .limit(LimitClass::Credentials)
             .json::<InsertData>()
+            .parameter(idempotency::parameter())
             .answers::<Done>(201, "Stored")
             .to(insert_data),
         RouteSpec::get("/get-table/{db}/{table}", "getTableRows", "Rows of a table as one document")
@@ -160,9 +163,10 @@ async fn row_methods(
 async fn insert_data(
     Require(auth): Require<WriteRows>,
     services: web::Data<Services>,
-    Json(data): Json<InsertData>,
+    request: HttpRequest,
+    payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    short::insert_data(&services.rows, &auth, &data).await
+    short::insert_data(&services.rows, &auth, &request, payload.into_inner()).await
 }
 
 async fn get_table(

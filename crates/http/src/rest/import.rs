@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use futures_util::stream;
+use tidegate_application::idempotency::Reply;
 use tidegate_domain::gateway::port::Written;
 use tidegate_domain::query::error::QueryError;
 use tidegate_domain::query::plan::{Cell as RowCell, InsertPlan};
 use tokio::sync::mpsc;
 
 use super::body::csv::{CsvRows, Line};
+use super::repeat::Arriving;
 use super::write::Target;
 use crate::error::ApiError;
 use crate::extract::body::BodyReader;
@@ -26,20 +28,23 @@ const BATCHES: usize = 2;
 type Batch = Result<Vec<Vec<RowCell>>, QueryError>;
 
 /// Inserts the rows of a CSV file whose lines have at most `line` bytes. With listed columns in
-/// the target, others of the file are passed over and absent ones are filled in.
+/// the target, others of the file are passed over and absent ones are filled in. `keyed` is
+/// told of the file where the import may be repeated.
 ///
 /// # Errors
-/// A file that is not CSV, breaks off or is too large; rows that do not fit; a constraint.
-/// Nothing is stored then.
+/// A file that is not CSV, breaks off or is too large; rows that do not fit; a constraint; a
+/// repetition under way or with another content. Nothing is stored then.
 pub(super) async fn csv(
     target: &Target<'_>,
     body: BodyReader,
+    keyed: Option<Arriving<'_>>,
     line: u64,
-) -> Result<Written, ApiError> {
+) -> Result<Reply<Written>, ApiError> {
     let most = usize::try_from(line).unwrap_or(usize::MAX);
     let mut file = File {
         body,
         csv: CsvRows::new(most),
+        keyed,
         ended: false,
     };
     let outcome = store(target, &mut file).await;
@@ -49,7 +54,7 @@ pub(super) async fn csv(
     outcome
 }
 
-async fn store(target: &Target<'_>, file: &mut File) -> Result<Written, ApiError> {
+async fn store(target: &Target<'_>, file: &mut File<'_>) -> Result<Reply<Written>, ApiError> {
     let mut begun = Vec::new();
     while file.csv.header().is_none()
         && let Some(lines) = file.next().await?
@@ -95,9 +100,7 @@ async fn store(target: &Target<'_>, file: &mut File) -> Result<Written, ApiError
         drop(sender);
     };
     let input = Box::pin(stream::poll_fn(move |context| receiver.poll_recv(context)));
-    let storing = target
-        .rows
-        .insert(target.auth, &plan, input, target.encoding);
+    let storing = target.insert(&plan, input);
     // A store that fails does not wait for the rest of the file.
     let stored = match select(pin!(reading), pin!(storing)).await {
         Either::Left(((), storing)) => storing.await,
@@ -111,7 +114,7 @@ async fn store(target: &Target<'_>, file: &mut File) -> Result<Written, ApiError
 
 /// Sends all rows; stops early, without an error of its own, when the other side is gone.
 async fn send(
-    file: &mut File,
+    file: &mut File<'_>,
     begun: Vec<Line>,
     reader: &Cells<'_>,
     sender: &mpsc::Sender<Batch>,
@@ -162,26 +165,35 @@ impl Cells<'_> {
 }
 
 /// The file as it arrives.
-struct File {
+struct File<'a> {
     body: BodyReader,
     csv: CsvRows,
+    keyed: Option<Arriving<'a>>,
     ended: bool,
 }
 
-impl File {
+impl File<'_> {
     /// The rows that are complete with the next piece; `None` after the last one.
     async fn next(&mut self) -> Result<Option<Vec<Line>>, ApiError> {
         if self.ended {
             return Ok(None);
         }
+        let next = self.body.next().await;
         // Whatever comes but a piece is the end.
-        self.ended = true;
-        match self.body.next().await? {
+        self.ended = !matches!(next, Ok(Some(_)));
+        match next? {
             Some(piece) => {
-                self.ended = false;
+                if let Some(keyed) = &mut self.keyed {
+                    keyed.piece(&piece);
+                }
                 Ok(Some(self.csv.feed(&piece)?))
             }
-            None => Ok(Some(self.csv.finish()?)),
+            None => {
+                if let Some(keyed) = self.keyed.take() {
+                    keyed.end();
+                }
+                Ok(Some(self.csv.finish()?))
+            }
         }
     }
 

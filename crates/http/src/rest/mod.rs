@@ -15,6 +15,7 @@ pub mod media;
 pub mod prefer;
 pub mod range;
 pub mod read;
+mod repeat;
 pub mod short;
 #[cfg(test)]
 mod testing;

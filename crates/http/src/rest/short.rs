@@ -1,6 +1,7 @@
 //! The two short routes: rows stored by key, and rows of a table as one document, without
 //! the grammar of the row interface.
 
+use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
@@ -8,8 +9,9 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
 use tidegate_application::error::AppError;
+use tidegate_application::idempotency::Reply;
 use tidegate_application::rows::Rows;
-use tidegate_domain::gateway::port::Encoding;
+use tidegate_domain::gateway::port::{Encoding, Upserted};
 use tidegate_domain::permission::{Authorized, ReadRows, WriteRows};
 use tidegate_domain::query::ask::Query;
 use tidegate_domain::query::error::QueryError;
@@ -17,7 +19,10 @@ use tidegate_domain::query::planner::JsonRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::read::send;
+use super::repeat::{Keyed, kept};
 use crate::error::ApiError;
+use crate::extract::json;
+use crate::idempotency::replayed;
 
 /// Rows to be stored by key. Nothing has a default.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -41,32 +46,47 @@ pub struct Window {
     pub offset: Option<i64>,
 }
 
-/// Stores rows by key, all or none.
+/// Stores rows by key, all or none. What was carried out before is answered as it was then.
 ///
 /// # Errors
-/// 404 for an unknown database or table; rows that do not fit; a constraint.
+/// 404 for an unknown database or table; rows that do not fit; a constraint; a repetition under
+/// way or with another content.
 pub async fn insert_data(
     rows: &Rows,
     auth: &Authorized<WriteRows>,
-    data: &InsertData,
+    request: &HttpRequest,
+    payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
+    let keyed = Keyed::of(auth, request)?;
+    let body = json::text(request, payload).await?;
+    if let Some(keyed) = &keyed {
+        keyed.whole(request, &body);
+    }
     let InsertData {
         db_name,
         table_name,
         data,
-    } = data;
-    let outcome = rows
-        .upsert(auth, db_name, table_name, data)
+    } = &json::object(&body)?;
+    let answer = |outcome: &Upserted| {
+        let kept = outcome.inserted.saturating_add(outcome.unchanged);
+        HttpResponse::Created().json(json!({
+            "message": format!(
+                "Data insertion completed in the table {table_name} of the database {db_name}: \
+                 {kept} records added or unchanged, {} records updated",
+                outcome.updated
+            ),
+        }))
+    };
+    let keep = |outcome: &Upserted| kept(answer(outcome));
+    let write = keyed.as_ref().map(|keyed| keyed.write(&keep));
+    let reply = rows
+        .upsert(auth, db_name, table_name, data, write.as_ref())
         .await
         .map_err(not_found)?;
-    let kept = outcome.inserted.saturating_add(outcome.unchanged);
-    Ok(HttpResponse::Created().json(json!({
-        "message": format!(
-            "Data insertion completed in the table {table_name} of the database {db_name}: \
-             {kept} records added or unchanged, {} records updated",
-            outcome.updated
-        ),
-    })))
+    Ok(match reply {
+        Reply::New(outcome) => answer(&outcome),
+        Reply::Repeated(first) => replayed(&first),
+    })
 }
 
 /// Answers with the rows of a table, under its name, as they arrive.

@@ -1,5 +1,6 @@
 //! A row interface over a store that only remembers, for the tests.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -9,9 +10,11 @@ use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use chrono::DateTime;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value as Json;
 use tidegate_application::gateway::Gateway;
+use tidegate_application::idempotency::Idempotency;
 use tidegate_application::rows::Rows;
 use tidegate_domain::account::{Role, UserId, Username};
 use tidegate_domain::error::StoreError;
@@ -23,18 +26,20 @@ use tidegate_domain::gateway::port::{
 };
 use tidegate_domain::gateway::schema::{Column, DatabaseSchema, Table, TableKind};
 use tidegate_domain::gateway::value::Value;
+use tidegate_domain::idempotency::{Kept, Once, Outcome};
 use tidegate_domain::permission::{Authorized, Permission, Principal};
 use tidegate_domain::query::plan::{
     Cell, DeletePlan, InsertPlan, ReadPlan, UpdatePlan, UpsertPlan,
 };
 use tidegate_domain::query::planner::{Limits, Planner};
+use tidegate_domain::system::MockClock;
 
-use super::short::{self, InsertData, Window};
+use super::short::{self, Window};
 use super::{read, write};
 use crate::app::HttpOptions;
 use crate::error::ApiError;
 use crate::error::render::{ErrorContext, Place, render};
-use crate::extract::{json, path};
+use crate::extract::path;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -52,6 +57,8 @@ pub(super) struct FakeStore {
     pub(super) updates: Mutex<Vec<UpdatePlan>>,
     pub(super) deletes: Mutex<Vec<DeletePlan>>,
     pub(super) upserts: Mutex<Vec<UpsertPlan>>,
+    /// By the names of requests; nothing where another node carries one out.
+    pub(super) kept: Mutex<HashMap<String, Option<Kept>>>,
 }
 
 impl Default for FakeStore {
@@ -66,6 +73,7 @@ impl Default for FakeStore {
             updates: Mutex::default(),
             deletes: Mutex::default(),
             upserts: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 }
@@ -110,19 +118,25 @@ impl RowStore for FakeStore {
         Box::pin(async { Ok(read) })
     }
 
-    fn insert<'a, 'b, 'c, 'f>(
+    fn insert<'a, 'b, 'c, 'd, 'e, 'f>(
         &'a self,
         plan: &'b InsertPlan,
         input: RowInput<'c>,
         _: Encoding,
-    ) -> Answer<'f, Written>
+        once: Option<&'d Once<'e, Written>>,
+    ) -> Answer<'f, Outcome<Written>>
     where
         'a: 'f,
         'b: 'f,
         'c: 'f,
+        'd: 'f,
+        'e: 'f,
         Self: 'f,
     {
         Box::pin(async move {
+            if let Some(outcome) = self.repeated(once) {
+                return Ok(outcome);
+            }
             let batches: Vec<_> = input.try_collect().await?;
             *self.batches.lock().unwrap() += batches.len();
             let rows: Vec<_> = batches.into_iter().flatten().collect();
@@ -131,7 +145,8 @@ impl RowStore for FakeStore {
                 representation: shown(plan.returning().is_some()),
             };
             self.inserted.lock().unwrap().extend(rows);
-            Ok(written)
+            self.keep(once, &written);
+            Ok(Outcome::Done(written))
         })
     }
 
@@ -168,20 +183,43 @@ impl RowStore for FakeStore {
         Box::pin(async { Ok(written) })
     }
 
-    fn upsert<'a, 'b, 'f>(&'a self, plan: &'b UpsertPlan) -> Answer<'f, Upserted>
+    fn upsert<'a, 'b, 'd, 'e, 'f>(
+        &'a self,
+        plan: &'b UpsertPlan,
+        once: Option<&'d Once<'e, Upserted>>,
+    ) -> Answer<'f, Outcome<Upserted>>
     where
         'a: 'f,
         'b: 'f,
+        'd: 'f,
+        'e: 'f,
         Self: 'f,
     {
-        self.upserts.lock().unwrap().push(plan.clone());
-        Box::pin(async {
-            Ok(Upserted {
+        let outcome = self.repeated(once).unwrap_or_else(|| {
+            self.upserts.lock().unwrap().push(plan.clone());
+            let upserted = Upserted {
                 inserted: 1,
                 unchanged: 2,
                 updated: 3,
-            })
-        })
+            };
+            self.keep(once, &upserted);
+            Outcome::Done(upserted)
+        });
+        Box::pin(async { Ok(outcome) })
+    }
+}
+
+impl FakeStore {
+    fn repeated<T>(&self, once: Option<&Once<'_, T>>) -> Option<Outcome<T>> {
+        let kept = self.kept.lock().unwrap().get(once?.id).cloned();
+        kept.map(|kept| kept.map_or(Outcome::InProgress, Outcome::Repeated))
+    }
+
+    fn keep<T>(&self, once: Option<&Once<'_, T>>, outcome: &T) {
+        if let Some(once) = once {
+            let kept = Some((once.keep)(outcome));
+            self.kept.lock().unwrap().insert(once.id.to_owned(), kept);
+        }
     }
 }
 
@@ -264,11 +302,14 @@ pub(super) fn gateway() -> Gateway {
 
 /// The use cases over a store.
 pub(super) fn rows(store: Arc<FakeStore>) -> Rows {
+    let mut clock = MockClock::new();
+    clock.expect_now().returning(|| DateTime::UNIX_EPOCH);
     Rows::new(
         Arc::new(gateway()),
         catalog(),
         store,
         Planner::new(Limits::default()),
+        Idempotency::new(Arc::new(clock)),
     )
 }
 
@@ -359,11 +400,7 @@ async fn answer(
 ) -> Result<HttpResponse, ApiError> {
     use tidegate_domain::permission::{ReadRows, WriteRows};
     if request.path() == "/insert-data" {
-        let body = web::Bytes::from_request(request, &mut { payload })
-            .await
-            .unwrap();
-        let data: InsertData = json::parse(&body)?;
-        return short::insert_data(rows, &allowed(WriteRows), &data).await;
+        return short::insert_data(rows, &allowed(WriteRows), request, payload).await;
     }
     let (database, table) = (path::text(request, "db")?, path::text(request, "table")?);
     let names = (database.as_str(), table.as_str());

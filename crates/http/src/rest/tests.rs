@@ -364,6 +364,68 @@ async fn an_empty_array_inserts_nothing_into_a_table_that_is_there() {
     );
 }
 
+#[actix_web::test]
+async fn a_write_with_a_key_is_carried_out_once() {
+    let upsert = |id: u8| {
+        TestRequest::post().uri("/insert-data").set_payload(format!(
+            r#"{{"db_name":"shop","table_name":"items","data":[{{"name":"{id}"}}]}}"#
+        ))
+    };
+    let json = |id: u8| items(Method::POST, "").set_payload(format!(r#"{{"name":"{id}"}}"#));
+    let import = |id: u8| csv(format!("name\n{id}\n"));
+    let requests: [&dyn Fn(u8) -> TestRequest; 3] = [&upsert, &json, &import];
+    for request in requests {
+        let store = store();
+        let write = |id, key| {
+            let request = request(id).insert_header(("Idempotency-Key", key));
+            let store = &store;
+            async move { send(store, request).await }
+        };
+        let first = write(1, "k").await;
+        assert_eq!(first.status, 201, "{first:?}");
+        assert_eq!(first.header("idempotency-replayed"), None);
+        let again = write(1, "\"k\"").await;
+        assert_eq!((again.status, &again.text), (201, &first.text));
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        let other = write(2, "k").await;
+        assert_eq!(
+            (other.status, other.code().as_str()),
+            (422, "idempotency_key_reused")
+        );
+        // Another node is carrying it out.
+        for kept in store.kept.lock().unwrap().values_mut() {
+            *kept = None;
+        }
+        let busy = write(1, "k").await;
+        assert_eq!(
+            (
+                busy.status,
+                busy.code().as_str(),
+                busy.header("retry-after")
+            ),
+            (409, "request_in_progress", Some("1"))
+        );
+        let bad = write(1, "a b").await;
+        assert_eq!(
+            (bad.status, bad.code().as_str()),
+            (422, "invalid_idempotency_key")
+        );
+        let writes = inserted(&store).len() + store.upserts.lock().unwrap().len();
+        assert_eq!(writes, 1);
+    }
+}
+
+#[test]
+fn writes_of_new_rows_say_that_they_take_a_key() {
+    let routes = handlers::routes();
+    let take_keys = routes.iter().map(|route| route.info()).filter(|info| {
+        let mut parameters = info.parameters.iter();
+        parameters.any(|parameter| parameter.name == "Idempotency-Key")
+    });
+    let names: Vec<_> = take_keys.map(|info| info.operation_id.clone()).collect();
+    assert_eq!(names, ["insertRows", "insertData"]);
+}
+
 fn csv(body: impl Into<Bytes>) -> TestRequest {
     items(Method::POST, "")
         .insert_header(("Content-Type", "text/csv"))

@@ -10,10 +10,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::TryStreamExt;
 use serde_json::Value;
 use tidegate_application::error::AppError;
+use tidegate_application::idempotency::Reply;
 use tidegate_application::rows::Rows;
-use tidegate_domain::gateway::port::{Encoding, RowStream, Written};
+use tidegate_domain::gateway::port::{Encoding, RowInput, RowStream, Written};
+use tidegate_domain::idempotency::Answer;
 use tidegate_domain::permission::{Authorized, ReadRows, WriteRows};
 use tidegate_domain::query::ask::Query;
+use tidegate_domain::query::plan::InsertPlan;
 use tidegate_domain::query::planner::JsonRow;
 
 use super::body::json::{JsonRows, Listed};
@@ -24,9 +27,11 @@ use super::media::{self, BodyType};
 use super::prefer::{Missing, Preferences, Return};
 use super::range::content_range;
 use super::read::{PREFER, finish};
+use super::repeat::{Keyed, kept};
 use super::{CONTENT_PROFILE, check_profile, texts};
 use crate::error::ApiError;
 use crate::extract::body::{BodyLimits, BodyReader};
+use crate::idempotency::replayed;
 
 /// What the head of a write says.
 struct Head {
@@ -85,10 +90,12 @@ impl Head {
     }
 }
 
-/// Answers an insert of the body's rows: 201.
+/// Answers an insert of the body's rows: 201. One that was carried out before is answered as it
+/// was then.
 ///
 /// # Errors
-/// A request that cannot be read or does not fit the table; a constraint. Nothing is stored then.
+/// A request that cannot be read or does not fit the table; a constraint; a repetition under way
+/// or with another content. Nothing is stored then.
 pub async fn insert(
     rows: &Rows,
     auth: &Authorized<WriteRows>,
@@ -100,6 +107,10 @@ pub async fn insert(
     if head.shows_rows() {
         head.refuse_window()?;
     }
+    let form = body_type(request)?;
+    let answer =
+        |written: Written| head.answer(StatusCode::CREATED, StatusCode::CREATED, None, written);
+    let keyed = Keyed::of(auth, request)?;
     let target = Target {
         rows,
         auth,
@@ -111,15 +122,37 @@ pub async fn insert(
         }),
         returning: head.shows_rows().then_some(&head.asked.query),
         encoding: head.encoding,
+        keyed: keyed.as_ref(),
+        keep: &|written| {
+            let representation = match form {
+                BodyType::Json => written.representation.clone(),
+                // It may be as large as the import.
+                BodyType::Csv => None,
+            };
+            kept(answer(Written {
+                rows: written.rows,
+                representation,
+            }))
+        },
     };
-    let written = match body_type(request)? {
-        BodyType::Json => insert_json(&target, &read(request, payload).await?).await?,
+    let reply = match form {
+        BodyType::Json => {
+            let body = read(request, payload).await?;
+            if let Some(keyed) = &keyed {
+                keyed.whole(request, &body);
+            }
+            insert_json(&target, &body).await?
+        }
         BodyType::Csv => {
             let body = BodyReader::new(request, payload, BodyLimits::of_import(request));
-            import::csv(&target, body, BodyLimits::of(request).bytes).await?
+            let keyed = keyed.as_ref().map(|keyed| keyed.arriving(request));
+            import::csv(&target, body, keyed, BodyLimits::of(request).bytes).await?
         }
     };
-    Ok(head.answer(StatusCode::CREATED, StatusCode::CREATED, None, written))
+    Ok(match reply {
+        Reply::New(written) => answer(written),
+        Reply::Repeated(first) => replayed(&first),
+    })
 }
 
 /// Where rows go, and how they are shown.
@@ -132,12 +165,31 @@ pub(super) struct Target<'a> {
     pub(super) listed: Option<Listed<'a>>,
     pub(super) returning: Option<&'a Query>,
     pub(super) encoding: Encoding,
+    /// Where the write may be repeated.
+    pub(super) keyed: Option<&'a Keyed>,
+    /// What is kept then.
+    pub(super) keep: &'a (dyn Fn(&Written) -> Answer + Send + Sync),
 }
 
-async fn insert_json(target: &Target<'_>, body: &[u8]) -> Result<Written, ApiError> {
+impl Target<'_> {
+    /// Inserts rows.
+    pub(super) async fn insert(
+        &self,
+        plan: &InsertPlan,
+        input: RowInput<'_>,
+    ) -> Result<Reply<Written>, AppError> {
+        let request = self.keyed.map(|keyed| keyed.write(self.keep));
+        self.rows
+            .insert(self.auth, plan, input, self.encoding, request.as_ref())
+            .await
+    }
+}
+
+async fn insert_json(target: &Target<'_>, body: &[u8]) -> Result<Reply<Written>, ApiError> {
     let rows = JsonRows::parse(body)?;
-    if rows.is_empty() {
-        return nothing(target).await;
+    // With a key, that nothing was stored is kept beside the table.
+    if rows.is_empty() && target.keyed.is_none() {
+        return nothing(target).await.map(Reply::New);
     }
     let members;
     let columns = match target.listed {
@@ -159,21 +211,16 @@ async fn insert_json(target: &Target<'_>, body: &[u8]) -> Result<Written, ApiErr
         .await?;
     let failed = AtomicUsize::new(usize::MAX);
     let cells = rows.cells(&plan, target.listed, &failed);
-    target
-        .rows
-        .insert(target.auth, &plan, cells, target.encoding)
-        .await
-        .map_err(|error| {
-            let at = failed.load(Ordering::Relaxed);
-            let in_a_row =
-                matches!(error, AppError::Query(_)) && at != usize::MAX && rows.len() > 1;
-            let error = ApiError::from(error);
-            if in_a_row {
-                error.details(format!("in the row at index {at} of the body"))
-            } else {
-                error
-            }
-        })
+    target.insert(&plan, cells).await.map_err(|error| {
+        let at = failed.load(Ordering::Relaxed);
+        let in_a_row = matches!(error, AppError::Query(_)) && at != usize::MAX && rows.len() > 1;
+        let error = ApiError::from(error);
+        if in_a_row {
+            error.details(format!("in the row at index {at} of the body"))
+        } else {
+            error
+        }
+    })
 }
 
 /// An empty array stores nothing, in a table that must be there all the same.

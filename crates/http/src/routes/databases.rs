@@ -54,6 +54,7 @@ fn database_routes() -> Vec<RouteSpec> {
             "reloadDatabase",
             "Read a database's tables anew",
         )
+        .description("Idempotency-Key is ignored here.")
         .tag("databases")
         .access(Access::Admin)
         .answers_plain(204, "Done")
@@ -79,6 +80,7 @@ fn user_routes() -> Vec<RouteSpec> {
             "createDatabaseUser",
             "Make a database account",
         )
+        .description("Idempotency-Key is ignored here.")
         .tag("databases")
         .access(Access::Admin)
         .limit(LimitClass::Credentials)
@@ -120,6 +122,7 @@ fn table_routes() -> Vec<RouteSpec> {
             RouteSpec::post("/databases/{db}/tables", "createTable", "Make a table"),
             201,
         )
+        .description("Idempotency-Key is ignored here.")
         .access(Access::Admin)
         .body("application/json", None)
         .answers_plain(409, "It exists")

@@ -42,7 +42,7 @@ pub fn routes() -> Vec<RouteSpec> {
             "refreshToken",
             "Trade a refresh token for a new pair",
         )
-        .description("The old refresh token dies. Using it again ends its session.")
+        .description("The old refresh token dies. Using it again ends its session. Idempotency-Key is ignored here.")
         .tag("tokens")
         .access(Access::Public)
         .limit(LimitClass::Credentials)
@@ -55,6 +55,7 @@ pub fn routes() -> Vec<RouteSpec> {
             "logout",
             "End the session of the access token",
         )
+        .description("Idempotency-Key is ignored here.")
         .tag("tokens")
         .answers::<Detail>(200, "Done")
         .to(sign_out),

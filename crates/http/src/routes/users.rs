@@ -31,6 +31,7 @@ const MAX_PAGE: u64 = 100;
 pub fn routes() -> Vec<RouteSpec> {
     vec![
         RouteSpec::post("/auth/register", "register", "Make an account for oneself")
+            .description("Idempotency-Key is ignored here.")
             .tag("accounts")
             .access(Access::Public)
             .limit(LimitClass::Credentials)
@@ -41,7 +42,7 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::post("/users", "createUser", "Make a user")
             .description(
                 "Administrators give a `role_id`; a password that they leave out is generated and shown once. \
-                 Everybody else signs up with `email` and `password`.",
+                 Everybody else signs up with `email` and `password`. Idempotency-Key is ignored here.",
             )
             .tag("accounts")
             .access(Access::Public)
@@ -78,7 +79,7 @@ pub fn routes() -> Vec<RouteSpec> {
             .answers_plain(409, "The last active administrator stays")
             .to(delete),
         RouteSpec::post("/users/{id}/api-key", "createApiKey", "Make an API key in place of an earlier one")
-            .description("The key is shown this one time. It serves as the password of HTTP Basic beside the user's id.")
+            .description("The key is shown this one time. It serves as the password of HTTP Basic beside the user's id. Idempotency-Key is ignored here.")
             .tag("accounts")
             .access(Access::AdminOrSelf)
             .limit(LimitClass::Credentials)

@@ -6,6 +6,7 @@ mod ddl;
 pub mod editor;
 mod literal;
 pub mod mysql;
+mod once;
 pub mod open;
 pub mod pool;
 pub(crate) mod rows;

@@ -74,7 +74,7 @@ pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
             Ok(GatewayAdapters {
                 editor: Arc::new(Editor::mysql(pool.clone(), catalog.clone())),
                 users: Arc::new(MySqlAccounts::new(pool.clone())),
-                rows: Arc::new(MySqlRows::new(pool)),
+                rows: Arc::new(MySqlRows::new(pool, &own_name)),
                 catalog,
                 own_name,
             })

@@ -11,8 +11,8 @@ use tidegate_domain::query::error::QueryError;
 use tidegate_domain::query::plan::Cell;
 
 use super::{
-    TestEngine, all, by, column, compare, down, eq, int, key, long_text, numbered, only, open,
-    planner, shown, text,
+    TestEngine, all, by, column, compare, done, down, eq, int, key, long_text, numbered, only,
+    open, planner, shown, text,
 };
 
 fn json(text: &str) -> serde_json::Map<String, serde_json::Value> {
@@ -90,13 +90,13 @@ on_every_engine! {
             let plan = planner().insert(&table, &columns, returning.as_ref()).unwrap();
             // The input ends with an error after statements that went well.
             let input = stream::iter([Ok((0..3_000).map(row).collect()), Ok(vec![row(9_000)]), Err(fault())]).boxed();
-            let error = fixture.store.insert(&plan, input, Encoding::Json).await.unwrap_err();
+            let error = fixture.store.insert(&plan, input, Encoding::Json, None).await.unwrap_err();
             assert!(matches!(&error, StoreError::Input(inner) if *inner == fault()), "{error:?}");
             // A key stands there twice, in one statement and over several.
             for last in [5, 2_000] {
                 let mut rows: Vec<_> = (0..=last).map(row).collect();
                 rows.push(row(1));
-                let error = fixture.store.insert(&plan, stream::iter([Ok(rows)]).boxed(), Encoding::Json).await.unwrap_err();
+                let error = fixture.store.insert(&plan, stream::iter([Ok(rows)]).boxed(), Encoding::Json, None).await.unwrap_err();
                 assert!(matches!(&error, StoreError::Constraint(it) if it.kind == ViolationKind::Unique), "{error:?}");
             }
             assert_eq!(fixture.read(&table, &Query::default()).await, "[]");
@@ -194,7 +194,7 @@ on_every_engine! {
         ], &["id"]);
         let upsert = async |rows: &str| {
             let rows: Vec<_> = serde_json::from_str::<Vec<_>>(rows).unwrap();
-            fixture.store.upsert(&planner().upsert(&table, &rows).unwrap()).await
+            fixture.store.upsert(&planner().upsert(&table, &rows).unwrap(), None).await.map(done)
         };
         let counts = |inserted, unchanged, updated| Upserted { inserted, unchanged, updated };
         let first = r#"[{"id":1,"s":"a","d":1.1,"j":{"b":1,"a":[1.0]},"m":"2020-01-01T00:00:00.5"},{"id":2,"s":null}]"#;
@@ -246,7 +246,7 @@ on_every_engine! {
                     ids.reverse();
                 }
                 let rows: Vec<_> = ids.iter().map(|id| json(&format!(r#"{{"id":{id},"n":{writer}}}"#))).collect();
-                fixture.store.upsert(&planner().upsert(table, &rows).unwrap()).await
+                fixture.store.upsert(&planner().upsert(table, &rows).unwrap(), None).await.map(done)
             }
         });
         for outcome in futures_util::future::join_all(writers).await {

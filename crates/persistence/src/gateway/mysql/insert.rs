@@ -11,17 +11,20 @@ use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::column_type::TypeClass;
 use tidegate_domain::gateway::port::{Encoding, RowInput, Written};
 use tidegate_domain::gateway::value::Value;
+use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::query::plan::{Cell, InsertPlan};
 
+use super::super::once::Keys;
 use super::super::pool::MySqlPool;
-use super::super::rows::batch::{Batches, Row, is_repeated};
+use super::super::rows::batch::{Batches, Fault, Row, is_repeated};
 use super::super::rows::collect::{Collected, identity, nothing};
 use super::super::rows::field::Reader as _;
 use super::super::sql::{self, Statement};
 use super::fields::{Columns, bind};
-use super::rows::fetch;
+use super::once::{claim, transact_once};
+use super::rows::{execute, fetch};
 use super::show;
-use super::transaction::{is_deadlock, pause};
+use super::transaction::{Work, is_deadlock, pause};
 use crate::engine::Engine;
 
 /// The protocol counts placeholders in two bytes.
@@ -32,47 +35,92 @@ const ROWS: usize = 1024;
 /// Inserts the rows of an input.
 pub(super) async fn insert(
     pool: &MySqlPool,
+    keys: &Keys,
     plan: &InsertPlan,
     input: RowInput<'_>,
     encoding: Encoding,
-) -> Result<Written, StoreError> {
+    once: Option<&Once<'_, Written>>,
+) -> Result<Outcome<Written>, StoreError> {
     let mut batches = Batches::new(input, plan.columns().len(), PLACEHOLDERS, ROWS, false);
-    let Some(first) = batches.next().await? else {
-        return Ok(Written {
+    let first = batches.next().await?.unwrap_or_default();
+    if first.is_empty() && once.is_none() {
+        return Ok(Outcome::Done(Written {
             rows: 0,
             representation: plan.returning().map(|shape| nothing(shape, encoding)),
-        });
-    };
-    let second = batches.next().await?;
-    if second.is_none() && plan.returning().is_none() {
-        return single(pool, plan, &first).await;
+        }));
     }
-    let mut lease = pool.begin("START TRANSACTION").await?;
-    let mut inserting = Inserting::new(lease.server().engine, plan, encoding);
-    let mut waiting = [Some(first), second].into_iter().flatten();
-    loop {
-        let batch = match waiting.next() {
-            Some(batch) => Ok(Some(batch)),
-            None => batches.next().await,
+    let Some(second) = batches.next().await? else {
+        if once.is_none() && plan.returning().is_none() {
+            return single(pool, plan, &first).await.map(Outcome::Done);
+        }
+        let work = AtOnce {
+            plan,
+            encoding,
+            rows: first,
         };
-        match batch {
-            Ok(None) => break,
-            Ok(Some(batch)) => {
-                if let Err(error) = inserting.add(&mut lease, &batch).await {
-                    return Err(lease.abort(error).await);
-                }
-            }
-            Err(error) => {
-                lease.roll_back().await;
-                return Err(error);
-            }
+        return transact_once(pool, keys, &work, once).await;
+    };
+    let mut lease = pool.begin("START TRANSACTION").await?;
+    let inserting = Inserting::new(lease.server().engine, plan, encoding);
+    match streamed(&mut lease, keys, inserting, [first, second], batches, once).await {
+        Ok(outcome) => {
+            lease.commit().await?;
+            Ok(outcome)
+        }
+        Err(Fault::Engine(error)) => Err(lease.abort(error).await),
+        Err(Fault::Input(error)) => {
+            lease.roll_back().await;
+            Err(error)
         }
     }
-    lease.commit().await?;
-    Ok(Written {
-        rows: inserting.rows,
-        representation: inserting.shown.map(Collected::finish),
-    })
+}
+
+/// Rows that are all there, so that they can be inserted again after a deadlock.
+struct AtOnce<'p> {
+    plan: &'p InsertPlan,
+    encoding: Encoding,
+    rows: Vec<Row>,
+}
+
+impl Work for AtOnce<'_> {
+    type Outcome = Written;
+
+    async fn run(
+        &self,
+        connection: &mut MySqlConnection,
+        engine: Engine,
+    ) -> Result<Written, sqlx::Error> {
+        let mut inserting = Inserting::new(engine, self.plan, self.encoding);
+        if !self.rows.is_empty() {
+            inserting.add(connection, &self.rows).await?;
+        }
+        Ok(inserting.finish())
+    }
+}
+
+/// Inserts rows as they arrive, after those that did.
+async fn streamed(
+    connection: &mut MySqlConnection,
+    keys: &Keys,
+    mut inserting: Inserting<'_>,
+    begun: [Vec<Row>; 2],
+    mut batches: Batches<'_>,
+    once: Option<&Once<'_, Written>>,
+) -> Result<Outcome<Written>, Fault> {
+    if let Some(outcome) = claim(connection, keys, once).await? {
+        return Ok(outcome);
+    }
+    for batch in begun {
+        inserting.add(connection, &batch).await?;
+    }
+    while let Some(batch) = batches.next().await? {
+        inserting.add(connection, &batch).await?;
+    }
+    let written = inserting.finish();
+    if let Some(once) = once {
+        execute(connection, &keys.keep(once, &written)?).await?;
+    }
+    Ok(Outcome::Done(written))
 }
 
 /// Inserts what fits one statement.
@@ -154,6 +202,13 @@ impl<'p> Inserting<'p> {
             key: identity(plan.table()),
             rows: 0,
             shown,
+        }
+    }
+
+    fn finish(self) -> Written {
+        Written {
+            rows: self.rows,
+            representation: self.shown.map(Collected::finish),
         }
     }
 

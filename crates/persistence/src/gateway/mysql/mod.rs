@@ -6,6 +6,7 @@ pub(crate) mod discover;
 mod fields;
 mod insert;
 mod keys;
+mod once;
 pub mod rows;
 mod show;
 mod text;

@@ -7,8 +7,10 @@ use sqlx::{AssertSqlSafe, Executor};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{Encoding, RowInput, RowStore, RowsRead, Upserted, Written};
 use tidegate_domain::gateway::schema::Table;
+use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::query::plan::{DeletePlan, InsertPlan, ReadPlan, UpdatePlan, UpsertPlan};
 
+use super::super::once::Keys;
 use super::super::pool::MySqlPool;
 use super::super::rows::document::Document;
 use super::super::rows::field::Reader as _;
@@ -25,12 +27,17 @@ const SNAPSHOT: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 #[derive(Clone)]
 pub struct MySqlRows {
     pool: MySqlPool,
+    keys: Keys,
 }
 
 impl MySqlRows {
-    /// Rows that are reached through this pool.
-    pub fn new(pool: MySqlPool) -> Self {
-        Self { pool }
+    /// Rows that are reached through this pool. `own_name` is Tidegate's own database on the
+    /// same server, which keeps what may be repeated.
+    pub fn new(pool: MySqlPool, own_name: &str) -> Self {
+        Self {
+            pool,
+            keys: Keys::of_server(own_name),
+        }
     }
 
     /// Reads a document that is too large to be kept.
@@ -120,8 +127,9 @@ impl RowStore for MySqlRows {
         plan: &InsertPlan,
         input: RowInput<'_>,
         encoding: Encoding,
-    ) -> Result<Written, StoreError> {
-        insert::insert(&self.pool, plan, input, encoding).await
+        once: Option<&Once<'_, Written>>,
+    ) -> Result<Outcome<Written>, StoreError> {
+        insert::insert(&self.pool, &self.keys, plan, input, encoding, once).await
     }
 
     async fn update(&self, plan: &UpdatePlan, encoding: Encoding) -> Result<Written, StoreError> {
@@ -132,8 +140,12 @@ impl RowStore for MySqlRows {
         delete::delete(&self.pool, plan, encoding).await
     }
 
-    async fn upsert(&self, plan: &UpsertPlan) -> Result<Upserted, StoreError> {
-        upsert::upsert(&self.pool, plan).await
+    async fn upsert(
+        &self,
+        plan: &UpsertPlan,
+        once: Option<&Once<'_, Upserted>>,
+    ) -> Result<Outcome<Upserted>, StoreError> {
+        upsert::upsert(&self.pool, &self.keys, plan, once).await
     }
 }
 

@@ -73,12 +73,15 @@ pub(super) async fn autocommit(
 
 /// Whether the server ended the transaction in favour of another.
 pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(error) => error
-            .try_downcast_ref::<MySqlDatabaseError>()
-            .is_some_and(|error| error.number() == 1213),
-        _ => false,
-    }
+    number(error) == Some(1213)
+}
+
+/// The number of an error that the server answered with.
+pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?;
+    error
+        .try_downcast_ref::<MySqlDatabaseError>()
+        .map(MySqlDatabaseError::number)
 }
 
 /// A moment for the other transaction to end, longer each time.

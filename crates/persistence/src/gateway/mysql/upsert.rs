@@ -8,23 +8,31 @@ use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::Upserted;
 use tidegate_domain::gateway::schema::Table;
 use tidegate_domain::gateway::value::Value;
+use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::query::plan::UpsertPlan;
 
+use super::super::once::Keys;
 use super::super::pool::MySqlPool;
 use super::super::rows::field::{Field, Reader as _};
 use super::super::rows::keyed::{Keyed, keyed};
 use super::super::sql::{self, Lock, Statement};
 use super::fields::Columns;
+use super::once::transact_once;
 use super::rows::{execute, fetch, types};
-use super::transaction::{Work, transact};
+use super::transaction::Work;
 use crate::engine::Engine;
 
 /// Stores the rows.
-pub(super) async fn upsert(pool: &MySqlPool, plan: &UpsertPlan) -> Result<Upserted, StoreError> {
-    if plan.rows().is_empty() {
-        return Ok(Upserted::default());
+pub(super) async fn upsert(
+    pool: &MySqlPool,
+    keys: &Keys,
+    plan: &UpsertPlan,
+    once: Option<&Once<'_, Upserted>>,
+) -> Result<Outcome<Upserted>, StoreError> {
+    if plan.rows().is_empty() && once.is_none() {
+        return Ok(Outcome::Done(Upserted::default()));
     }
-    transact(pool, &Rows { plan }).await
+    transact_once(pool, keys, &Rows { plan }, once).await
 }
 
 struct Rows<'p> {

@@ -4,7 +4,8 @@
 //! statements of one table have the same number of rows, a power of two, so that their text
 //! is prepared once; what remains at the end is prepared for once.
 
-use futures_util::TryStreamExt as _;
+use futures_util::stream::Fuse;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::RowInput;
 use tidegate_domain::gateway::value::Value;
@@ -17,9 +18,30 @@ const STATEMENT_BYTES: usize = 1024 * 1024;
 /// One row.
 pub(crate) type Row = Vec<Cell>;
 
+/// Why rows on their way in could not be stored.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The engine refused them.
+    Engine(sqlx::Error),
+    /// They broke off.
+    Input(StoreError),
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Input(error)
+    }
+}
+
 /// Gives the rows of an input in portions that fit one statement.
 pub(crate) struct Batches<'a> {
-    input: RowInput<'a>,
+    input: Fuse<RowInput<'a>>,
     waiting: std::vec::IntoIter<Row>,
     most: usize,
     // Whether rows of one statement have to have their defaults in the same columns.
@@ -38,7 +60,7 @@ impl<'a> Batches<'a> {
         let fitting = (placeholders / columns.max(1)).clamp(1, rows);
         let most = 1 << fitting.ilog2();
         Self {
-            input,
+            input: input.fuse(),
             waiting: Vec::new().into_iter(),
             most,
             alike,

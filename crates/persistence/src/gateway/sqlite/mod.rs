@@ -6,6 +6,7 @@ pub(crate) mod define;
 mod describe;
 pub(crate) mod discover;
 mod fields;
+mod once;
 pub(crate) mod rebuild;
 pub mod rows;
 mod steps;

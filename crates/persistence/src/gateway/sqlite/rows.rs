@@ -11,6 +11,7 @@ use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::column_type::ColumnType;
 use tidegate_domain::gateway::port::{Encoding, RowInput, RowStore, RowsRead, Upserted, Written};
 use tidegate_domain::gateway::schema::Table;
+use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::query::plan::{DeletePlan, InsertPlan, ReadPlan, UpdatePlan, UpsertPlan};
 
 use super::super::pool::{SqliteDatabase, SqliteFiles, SqliteLease};
@@ -75,9 +76,10 @@ impl RowStore for SqliteRows {
         plan: &InsertPlan,
         input: RowInput<'_>,
         encoding: Encoding,
-    ) -> Result<Written, StoreError> {
+        once: Option<&Once<'_, Written>>,
+    ) -> Result<Outcome<Written>, StoreError> {
         let database = self.database(plan.table()).await?;
-        write::insert(&database, plan, input, encoding).await
+        write::insert(&database, plan, input, encoding, once).await
     }
 
     async fn update(&self, plan: &UpdatePlan, encoding: Encoding) -> Result<Written, StoreError> {
@@ -90,9 +92,13 @@ impl RowStore for SqliteRows {
         write::delete(&database, plan, encoding).await
     }
 
-    async fn upsert(&self, plan: &UpsertPlan) -> Result<Upserted, StoreError> {
+    async fn upsert(
+        &self,
+        plan: &UpsertPlan,
+        once: Option<&Once<'_, Upserted>>,
+    ) -> Result<Outcome<Upserted>, StoreError> {
         let database = self.database(plan.table()).await?;
-        write::upsert(&database, plan).await
+        write::upsert(&database, plan, once).await
     }
 }
 

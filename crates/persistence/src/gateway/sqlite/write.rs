@@ -12,17 +12,19 @@ use tidegate_domain::error::{StoreError, Violation, ViolationKind};
 use tidegate_domain::gateway::port::{Encoding, RowInput, Upserted, Written};
 use tidegate_domain::gateway::schema::Table;
 use tidegate_domain::gateway::value::Value;
+use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::query::plan::{
     Cell, DeletePlan, InsertPlan, ReadShape, UpdatePlan, UpsertPlan,
 };
 
-use super::super::pool::SqliteDatabase;
-use super::super::rows::batch::{Batches, Row, is_repeated};
+use super::super::pool::{SqliteDatabase, SqliteLease};
+use super::super::rows::batch::{Batches, Fault, Row, is_repeated};
 use super::super::rows::collect::{Collected, nothing};
 use super::super::rows::field::{Field, Reader as _};
 use super::super::rows::keyed::{Keyed, keyed};
 use super::super::sql::{self, Lock, Statement};
 use super::fields::{Columns, bind};
+use super::once::{keep, repeated};
 use super::rows::{execute, fetch, query, types};
 use crate::engine::Engine;
 
@@ -39,53 +41,77 @@ pub(super) async fn insert(
     plan: &InsertPlan,
     input: RowInput<'_>,
     encoding: Encoding,
-) -> Result<Written, StoreError> {
+    once: Option<&Once<'_, Written>>,
+) -> Result<Outcome<Written>, StoreError> {
     // A statement without columns inserts one row of defaults.
     let rows = if plan.columns().is_empty() { 1 } else { ROWS };
     let mut batches = Batches::new(input, plan.columns().len(), PLACEHOLDERS, rows, true);
-    let Some(first) = batches.next().await? else {
-        return Ok(Written {
-            rows: 0,
-            representation: plan.returning().map(|shape| nothing(shape, encoding)),
-        });
-    };
-    let second = batches.next().await?;
     let mut written = Inserted {
         rows: 0,
         shown: plan
             .returning()
             .map(|shape| Collected::new(shape, encoding)),
     };
+    let (first, second) = (batches.next().await?, batches.next().await?);
+    if once.is_none() && second.is_none() {
+        if let Some(first) = first {
+            let mut lease = database.writer().await?;
+            let outcome = written.add(&mut lease, plan, first).await;
+            lease.end(outcome)?;
+        }
+        return Ok(Outcome::Done(written.finish()));
+    }
+    let begun = [first, second].into_iter().flatten();
+    let mut lease = begin(database).await?;
+    let outcome = streamed(&mut lease, plan, written, begun, batches, once).await;
+    settle(lease, outcome).await
+}
+
+/// Inserts rows as they arrive, after those that did.
+async fn streamed(
+    connection: &mut SqliteConnection,
+    plan: &InsertPlan,
+    mut written: Inserted,
+    begun: impl Iterator<Item = Vec<Row>>,
+    mut batches: Batches<'_>,
+    once: Option<&Once<'_, Written>>,
+) -> Result<Outcome<Written>, Fault> {
+    if let Some(kept) = repeated(connection, once).await? {
+        return Ok(Outcome::Repeated(kept));
+    }
+    for batch in begun {
+        written.add(connection, plan, batch).await?;
+    }
+    while let Some(batch) = batches.next().await? {
+        written.add(connection, plan, batch).await?;
+    }
+    let written = written.finish();
+    keep(connection, once, &written).await?;
+    Ok(Outcome::Done(written))
+}
+
+/// Begins a transaction that writes.
+async fn begin(database: &SqliteDatabase) -> Result<SqliteLease, StoreError> {
     let mut lease = database.writer().await?;
-    if second.is_none() {
-        let outcome = written.add(&mut lease, plan, first).await;
-        lease.end(outcome)?;
-        return Ok(written.finish());
+    match lease.execute(BEGIN).await {
+        Ok(_) => Ok(lease),
+        Err(error) => lease.end(Err(error)),
     }
-    if let Err(error) = lease.execute(BEGIN).await {
-        return lease.end(Err(error));
-    }
-    let mut waiting = [Some(first), second].into_iter().flatten();
-    loop {
-        let batch = match waiting.next() {
-            Some(batch) => Ok(Some(batch)),
-            None => batches.next().await,
-        };
-        match batch {
-            Ok(None) => break,
-            Ok(Some(batch)) => {
-                if let Err(error) = written.add(&mut lease, plan, batch).await {
-                    return Err(lease.abort(error).await);
-                }
-            }
-            Err(error) => {
-                lease.roll_back().await;
-                return Err(error);
-            }
+}
+
+/// Ends a transaction: commits if all went well.
+async fn settle<T>(lease: SqliteLease, outcome: Result<T, Fault>) -> Result<T, StoreError> {
+    match outcome {
+        Ok(value) => {
+            lease.commit().await?;
+            Ok(value)
+        }
+        Err(Fault::Engine(error)) => Err(lease.abort(error).await),
+        Err(Fault::Input(error)) => {
+            lease.roll_back().await;
+            Err(error)
         }
     }
-    lease.commit().await?;
-    Ok(written.finish())
 }
 
 /// An insert under way.
@@ -262,26 +288,33 @@ async fn show(
 pub(super) async fn upsert(
     database: &SqliteDatabase,
     plan: &UpsertPlan,
-) -> Result<Upserted, StoreError> {
-    if plan.rows().is_empty() {
-        return Ok(Upserted::default());
+    once: Option<&Once<'_, Upserted>>,
+) -> Result<Outcome<Upserted>, StoreError> {
+    if plan.rows().is_empty() && once.is_none() {
+        return Ok(Outcome::Done(Upserted::default()));
     }
-    let mut lease = database.writer().await?;
-    if let Err(error) = lease.execute(BEGIN).await {
-        return lease.end(Err(error));
+    let mut lease = begin(database).await?;
+    let outcome = store_all(&mut lease, plan, once).await;
+    settle(lease, outcome.map_err(Fault::Engine)).await
+}
+
+async fn store_all(
+    connection: &mut SqliteConnection,
+    plan: &UpsertPlan,
+    once: Option<&Once<'_, Upserted>>,
+) -> Result<Outcome<Upserted>, sqlx::Error> {
+    if let Some(kept) = repeated(connection, once).await? {
+        return Ok(Outcome::Repeated(kept));
     }
     let mut outcome = Upserted::default();
     for row in plan.rows() {
-        let done = match keyed(plan.table(), row) {
-            Some(row) => store(&mut lease, plan.table(), &row, &mut outcome).await,
-            None => new(&mut lease, plan.table(), row, &mut outcome).await,
-        };
-        if let Err(error) = done {
-            return Err(lease.abort(error).await);
+        match keyed(plan.table(), row) {
+            Some(row) => store(connection, plan.table(), &row, &mut outcome).await?,
+            None => new(connection, plan.table(), row, &mut outcome).await?,
         }
     }
-    lease.commit().await?;
-    Ok(outcome)
+    keep(connection, once, &outcome).await?;
+    Ok(Outcome::Done(outcome))
 }
 
 /// Stores one row that names its key.
