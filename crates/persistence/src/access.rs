@@ -4,7 +4,6 @@
 //! pool, where each call is atomic by itself, and inside a transaction that a use case opened.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -18,9 +17,7 @@ use tidegate_domain::gateway::name::DatabaseName;
 use crate::database::Database;
 use crate::engine::Engine;
 use crate::error::{db_err, is_contention};
-
-/// How often work is run again after a deadlock.
-pub(crate) const RETRIES: u32 = 5;
+use crate::retry::{TRIES, pause};
 
 /// Where an adapter's statements go: the pools, or one transaction.
 #[async_trait]
@@ -66,7 +63,7 @@ impl Access for Database {
     }
 
     fn retries(&self) -> u32 {
-        RETRIES
+        TRIES - 1
     }
 
     async fn place(&self) -> Result<Place, StoreError> {
@@ -127,7 +124,7 @@ pub(crate) async fn again(attempt: &mut u32, retries: u32, error: &StoreError) -
         return false;
     }
     *attempt += 1;
-    tokio::time::sleep(Duration::from_millis(5 << *attempt)).await;
+    pause(*attempt).await;
     true
 }
 

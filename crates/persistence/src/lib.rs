@@ -13,4 +13,5 @@ mod item;
 pub mod post;
 mod private;
 pub mod resource;
+mod retry;
 pub mod stores;

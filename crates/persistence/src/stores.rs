@@ -13,13 +13,14 @@ use tidegate_domain::resource::{Records, Repository};
 use tidegate_domain::session::Sessions;
 use tidegate_domain::transaction::{Repeatable, Transaction, Transactional, UnitOfWork};
 
-use crate::access::{Access, Inside, RETRIES, again, begin};
+use crate::access::{Access, Inside, again, begin};
 use crate::accounts::{ApiKeyStore, SessionStore, UserStore, VersionStore};
 use crate::database::Database;
 use crate::error::db_err;
 use crate::idempotency::IdempotencyStore;
 use crate::post::VoteStore;
 use crate::resource::{Record, Store};
+use crate::retry::TRIES;
 
 /// The ports of one database.
 #[derive(Debug, Clone)]
@@ -158,7 +159,7 @@ macro_rules! opens {
 
             async fn again(&self, attempt: u32, error: &StoreError) -> bool {
                 let mut attempt = attempt;
-                again(&mut attempt, RETRIES, error).await
+                again(&mut attempt, TRIES - 1, error).await
             }
         }
     )+};

@@ -24,8 +24,9 @@ use super::fields::{Columns, bind};
 use super::once::{claim, transact_once};
 use super::rows::{execute, fetch};
 use super::show;
-use super::transaction::{Work, is_deadlock, pause};
+use super::transaction::{Work, is_deadlock};
 use crate::engine::Engine;
+use crate::retry::{TRIES, pause};
 
 /// The protocol counts placeholders in two bytes.
 const PLACEHOLDERS: usize = 65_535;
@@ -130,7 +131,7 @@ async fn single(pool: &MySqlPool, plan: &InsertPlan, rows: &[Row]) -> Result<Wri
         let mut lease = pool.get().await?;
         let engine = lease.server().engine;
         match run(&mut lease, engine, plan, rows).await {
-            Err(error) if is_deadlock(&error) && tries < 4 => drop(lease.end::<()>(Err(error))),
+            Err(error) if is_deadlock(&error) && tries < TRIES => drop(lease.end::<()>(Err(error))),
             outcome => {
                 let done = lease.end(outcome)?;
                 return Ok(Written {

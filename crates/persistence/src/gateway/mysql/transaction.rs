@@ -4,7 +4,6 @@
 //! done again is done again; only then is the client asked to come back later.
 
 use std::future::Future;
-use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
 use tidegate_domain::error::StoreError;
@@ -13,9 +12,7 @@ use super::super::pool::MySqlPool;
 use super::super::sql::Statement;
 use super::rows::execute;
 use crate::engine::Engine;
-
-/// How often work is tried.
-const TRIES: u32 = 4;
+use crate::retry::{TRIES, pause};
 
 /// Work inside a transaction that can be done again from the start.
 pub(super) trait Work: Sync {
@@ -82,9 +79,4 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     error
         .try_downcast_ref::<MySqlDatabaseError>()
         .map(MySqlDatabaseError::number)
-}
-
-/// A moment for the other transaction to end, longer each time.
-pub(super) async fn pause(tries: u32) {
-    tokio::time::sleep(Duration::from_millis(u64::from(tries * tries) * 5)).await;
 }
