@@ -34,7 +34,8 @@ impl MigrationTrait for Migration {
             ("employees_country_idx", "country"),
             ("employees_dob_idx", "emp_dob"),
         ] {
-            create_index(manager, "employees", name, &[column]).await?;
+            // Lists end their order with the id, which SQLite does not keep in every index.
+            create_index(manager, "employees", name, &[column, "id"]).await?;
         }
         Ok(())
     }

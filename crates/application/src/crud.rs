@@ -6,7 +6,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use tidegate_domain::account::UserId;
-use tidegate_domain::error::StoreError;
+use tidegate_domain::error::{StoreError, ViolationKind};
 use tidegate_domain::idempotency::{Answer, RepeatableRequest};
 use tidegate_domain::permission::{AdminOrSelf, Authorized};
 use tidegate_domain::query::ask::{Clause, Query};
@@ -131,7 +131,6 @@ impl<R: Resource> UseCases<R> for Crud<R> {
     ) -> Result<Reply<Entity<R>>, AppError> {
         let parts = &self.0;
         let now = now(parts.clock.as_ref());
-        R::check(&draft, now)?;
         let record = new_record(draft, auth.principal().user, now, parts.randomness.as_ref());
         if request.is_none() {
             // One statement needs no transaction around it.
@@ -168,12 +167,12 @@ impl<R: Resource> UseCases<R> for Crud<R> {
         key: i64,
         change: impl Fn(&Entity<R>) -> Result<R::Draft, AppError>,
     ) -> Result<Entity<R>, AppError> {
-        let now = now(self.0.clock.as_ref());
         transact(self.0.unit_of_work.as_ref(), async |records| {
             let records = records.records();
             let current = lock(records, auth, key, &[]).await?;
             let draft = change(&current)?;
-            replace(records, current, draft, now).await
+            // Only now: who waited for the lock must not be dated before who held it.
+            replace(records, current, draft, now(self.0.clock.as_ref())).await
         })
         .await
     }
@@ -196,7 +195,7 @@ impl<R: Resource> UseCases<R> for Crud<R> {
 }
 
 /// The query for a list.
-pub(crate) fn query<R: Resource>(request: &ListRequest, owner: Option<UserId>) -> Query {
+pub fn query<R: Resource>(request: &ListRequest, owner: Option<UserId>) -> Query {
     let mut query = request.query();
     let owner = R::SPEC.owner.zip(owner);
     query
@@ -210,7 +209,7 @@ pub(crate) fn query<R: Resource>(request: &ListRequest, owner: Option<UserId>) -
 /// # Errors
 /// Not found in `scope`; [`Denied`](tidegate_domain::permission::Denied) for whoever is
 /// neither an administrator nor the owner, where owners write.
-pub(crate) async fn lock<R: Resource>(
+pub async fn lock<R: Resource>(
     records: &dyn Repository<R>,
     auth: &Authorized<Write<R>>,
     key: i64,
@@ -227,11 +226,13 @@ pub(crate) async fn lock<R: Resource>(
 }
 
 /// The present time as all engines keep it: microseconds.
-pub(crate) fn now(clock: &dyn Clock) -> DateTime<Utc> {
+pub fn now(clock: &dyn Clock) -> DateTime<Utc> {
     clock.now().trunc_subsecs(6)
 }
 
-pub(crate) fn new_record<R: Resource>(
+/// A record to be stored, of `maker` where the resource has owners, with an id where the
+/// database does not number them.
+pub fn new_record<R: Resource>(
     draft: R::Draft,
     maker: UserId,
     now: DateTime<Utc>,
@@ -251,11 +252,12 @@ pub(crate) fn new_record<R: Resource>(
 /// Stores a record.
 ///
 /// # Errors
-/// A unique member that is taken.
-pub(crate) async fn insert<R: Resource>(
+/// A draft that breaks a rule; a unique member that is taken.
+pub async fn insert<R: Resource>(
     records: &dyn Repository<R>,
     record: &NewRecord<R>,
 ) -> Result<Entity<R>, AppError> {
+    R::check(&record.draft, record.created_at)?;
     let id = records.insert(record).await.map_err(taken::<R>)?;
     Ok(Entity {
         id,
@@ -270,7 +272,7 @@ pub(crate) async fn insert<R: Resource>(
 ///
 /// # Errors
 /// A draft that breaks a rule; a unique member that is taken.
-pub(crate) async fn replace<R: Resource>(
+pub async fn replace<R: Resource>(
     records: &dyn Repository<R>,
     current: Entity<R>,
     draft: R::Draft,
@@ -294,19 +296,25 @@ pub(crate) async fn replace<R: Resource>(
     })
 }
 
-pub(crate) fn not_found<R: Resource>(key: i64) -> AppError {
+/// That there is no record with this key, or none for whoever asks.
+pub fn not_found<R: Resource>(key: i64) -> AppError {
     let (singular, name) = (R::SPEC.singular, R::SPEC.key);
     AppError::NotFound(format!("There is no {singular} with {name} {key}"))
 }
 
-/// The conflict of a unique member.
+/// The conflict of a unique member. Servers name the key that refused, `items_name_key`, SQLite
+/// the column.
 fn taken<R: Resource>(error: StoreError) -> AppError {
-    let singular = R::SPEC.singular;
-    let found = R::SPEC
-        .unique
-        .iter()
-        .find(|(column, _)| AppError::is_unique_violation(&error, column));
-    match found {
+    let (singular, plural) = (R::SPEC.singular, R::SPEC.plural);
+    let StoreError::Constraint(violation) = &error else {
+        return error.into();
+    };
+    let names = |column: &str| {
+        violation.kind == ViolationKind::Unique
+            && (violation.name == format!("{plural}_{column}_key")
+                || violation.name == format!("{plural}.{column}"))
+    };
+    match R::SPEC.unique.iter().find(|(column, _)| names(column)) {
         Some((column, code)) => AppError::Conflict {
             code,
             detail: format!("Another {singular} has this {column}; choose a different one"),

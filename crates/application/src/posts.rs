@@ -96,7 +96,6 @@ impl UseCases<Post> for Posts {
         answer: impl Fn(&PostDetails) -> Answer,
     ) -> Result<Reply<PostDetails>, AppError> {
         let now = now(self.0.clock.as_ref());
-        Post::check(&draft, now)?;
         let record = new_record(
             draft,
             auth.principal().user,
@@ -138,10 +137,10 @@ impl UseCases<Post> for Posts {
         id: i64,
         change: impl Fn(&PostDetails) -> Result<PostDraft, AppError>,
     ) -> Result<PostDetails, AppError> {
-        let now = now(self.0.clock.as_ref());
         transact(self.0.unit_of_work.as_ref(), async |records| {
             let current = locked(records, auth, id).await?;
             let draft = change(&current)?;
+            let now = now(self.0.clock.as_ref());
             let post = replace(records.records(), current.post, draft, now).await?;
             Ok(PostDetails { post, ..current })
         })
@@ -257,3 +256,6 @@ fn number(post: &Entity<Post>) -> Result<i64, StoreError> {
 fn corrupt(what: &str) -> StoreError {
     StoreError::Internal(format!("a stored {what} is not valid").into())
 }
+
+#[cfg(test)]
+mod tests;

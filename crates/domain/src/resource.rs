@@ -353,7 +353,7 @@ pub struct ListRequest {
 }
 
 impl ListRequest {
-    /// The query for it. Equal records follow one another by id.
+    /// The query for it. The planner ends its order with the id.
     pub fn query(&self) -> Query {
         let filters = self.search.iter().map(|(column, part)| Filter {
             column: (*column).to_owned(),
@@ -363,15 +363,14 @@ impl ListRequest {
                 ignore_case: true,
             },
         });
-        let order = [(self.sort, self.descending), ("id", false)];
-        let order = order.map(|(column, descending)| OrderTerm {
-            column: column.to_owned(),
-            descending,
+        let order = OrderTerm {
+            column: self.sort.to_owned(),
+            descending: self.descending,
             nulls: None,
-        });
+        };
         Query {
             filters: filters.collect(),
-            order: order.into(),
+            order: vec![order],
             limit: Some(self.page.limit),
             offset: self.page.offset,
             count: self.counted.then_some(Count::Exact),
@@ -441,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_takes_every_character_for_itself_and_lists_end_with_the_id() {
+    fn a_search_takes_every_character_for_itself() {
         let request = ListRequest {
             search: vec![("name", r"50%_*\".to_owned())],
             sort: "name",
@@ -469,7 +468,7 @@ mod tests {
             .iter()
             .map(|term| (term.column.as_str(), term.descending))
             .collect();
-        assert_eq!(order, [("name", true), ("id", false)]);
+        assert_eq!(order, [("name", true)]);
         assert_eq!(
             (query.limit, query.offset, query.count),
             (Some(5), 10, Some(Count::Exact))

@@ -11,9 +11,13 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::error::ApiError;
+use crate::error::render::Place;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// When a request with a key is a 409, for the documentation.
+pub const UNDER_WAY: &str = "A request with this Idempotency-Key is being carried out";
 
 /// The most characters that a key may have.
 const LONGEST: usize = 255;
@@ -23,7 +27,7 @@ const LONGEST: usize = 255;
 /// # Errors
 /// 422 for a header that is neither a string of RFC 8941 nor a plain word of visible ASCII
 /// characters, 1 to 255 of them, and for one that is sent twice.
-pub(crate) fn key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+pub fn key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
     let mut lines = request.headers().get_all(&IDEMPOTENCY_KEY);
     let Some(line) = lines.next() else {
         return Ok(None);
@@ -74,7 +78,7 @@ fn read(text: &str) -> Option<String> {
 ///
 /// # Errors
 /// As [`key`].
-pub(crate) fn repeatable(
+pub fn repeatable(
     request: &HttpRequest,
     principal: &Principal,
     body: &[u8],
@@ -91,7 +95,7 @@ pub(crate) fn repeatable(
 }
 
 /// What names a request: a digest over principal, method, path and key.
-pub(crate) fn request_id(principal: &Principal, request: &HttpRequest, key: &str) -> String {
+pub fn request_id(principal: &Principal, request: &HttpRequest, key: &str) -> String {
     let path = request.uri().path();
     let parts = [
         principal.user.0.to_string().as_str(),
@@ -103,16 +107,23 @@ pub(crate) fn request_id(principal: &Principal, request: &HttpRequest, key: &str
     hex(Sha256::digest(parts.concat()))
 }
 
-/// A digest over what was sent: query, media type and body.
-pub(crate) struct Fingerprint(Sha256);
+/// A digest over what was sent: query, media type and body, and below `/rest/` what says how
+/// the answer is to look.
+pub struct Fingerprint(Sha256);
 
 impl Fingerprint {
     /// Of a request whose body is still to come.
-    pub(crate) fn of(request: &HttpRequest) -> Self {
-        let media_type = request.headers().get("content-type");
-        let media_type = media_type.map_or(&[][..], HeaderValue::as_bytes);
+    pub fn of(request: &HttpRequest) -> Self {
+        let shapes: &[&str] = match Place::of(request.uri().path()) {
+            Place::Api => &["content-type"],
+            Place::Rest => &["content-type", "accept", "prefer"],
+        };
+        let headers = shapes.iter().map(|name| {
+            let value = request.headers().get(*name);
+            value.map_or(&[][..], HeaderValue::as_bytes)
+        });
         let mut digest = Sha256::new();
-        for part in [request.query_string().as_bytes(), media_type] {
+        for part in std::iter::once(request.query_string().as_bytes()).chain(headers) {
             digest.update(part);
             digest.update(b"\0");
         }
@@ -120,12 +131,12 @@ impl Fingerprint {
     }
 
     /// With the next piece of the body.
-    pub(crate) fn update(&mut self, piece: &[u8]) {
+    pub fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
 
     /// The digest in hexadecimal digits.
-    pub(crate) fn finish(self) -> String {
+    pub fn finish(self) -> String {
         hex(self.0.finalize())
     }
 }
@@ -139,7 +150,7 @@ fn hex(digest: impl AsRef<[u8]>) -> String {
 }
 
 /// An answer as a response.
-pub(crate) fn response(answer: &Answer) -> HttpResponse {
+pub fn response(answer: &Answer) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = HttpResponse::build(status);
     for (name, value) in &answer.headers {
@@ -149,7 +160,7 @@ pub(crate) fn response(answer: &Answer) -> HttpResponse {
 }
 
 /// An answer that is given again.
-pub(crate) fn replayed(answer: &Answer) -> HttpResponse {
+pub fn replayed(answer: &Answer) -> HttpResponse {
     let mut response = response(answer);
     let headers = response.headers_mut();
     headers.insert(REPLAYED.clone(), HeaderValue::from_static("true"));
@@ -157,7 +168,7 @@ pub(crate) fn replayed(answer: &Answer) -> HttpResponse {
 }
 
 /// The header in the documentation.
-pub(crate) fn parameter() -> Parameter {
+pub fn parameter() -> Parameter {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))
@@ -214,5 +225,16 @@ mod tests {
         assert_ne!(first, of("/x?a=2", "application/json", "{}"));
         assert_ne!(first, of("/x?a=1", "text/csv", "{}"));
         assert_ne!(first, of("/x?a=1", "application/json", "{} "));
+        let accepting = |uri: &str, accept: &str| {
+            let request = actix_web::test::TestRequest::with_uri(uri)
+                .insert_header(("accept", accept))
+                .to_http_request();
+            Fingerprint::of(&request).finish()
+        };
+        assert_eq!(accepting("/x", "text/csv"), accepting("/x", "*/*"));
+        assert_ne!(
+            accepting("/rest/d/t", "text/csv"),
+            accepting("/rest/d/t", "*/*")
+        );
     }
 }

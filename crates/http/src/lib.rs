@@ -8,7 +8,7 @@ mod conditional;
 pub mod context;
 pub mod error;
 pub mod extract;
-mod idempotency;
+pub mod idempotency;
 pub mod middleware;
 pub mod openapi;
 pub mod paging;

@@ -205,7 +205,13 @@ fn operation(route: &RouteInfo) -> Operation {
         operation = operation.tag("admin");
     }
     for parameter in path_parameters(&route.path) {
-        operation = operation.parameter(parameter);
+        let described = route
+            .parameters
+            .iter()
+            .any(|own| own.name == parameter.name);
+        if !described {
+            operation = operation.parameter(parameter);
+        }
     }
     for parameter in &route.parameters {
         operation = operation.parameter(parameter.clone());

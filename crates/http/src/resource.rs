@@ -4,6 +4,7 @@
 mod documents;
 mod list;
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
@@ -11,11 +12,14 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION, VARY};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use tidegate_application::crud::{UseCases, merged};
 use tidegate_application::error::AppError;
 use tidegate_application::idempotency::Reply;
 use tidegate_domain::account::UserId;
+use tidegate_domain::error::StoreError;
 use tidegate_domain::idempotency::Answer;
 use tidegate_domain::permission::{Authorized, SignedIn};
 use tidegate_domain::resource::{Read, Resource, Write, Writers};
@@ -25,13 +29,14 @@ use crate::auth::{FromRoute, Require};
 use crate::conditional::{Conditions, Tagged, VARIES};
 use crate::context::{Context, RequestContext};
 use crate::error::ApiError;
+use crate::extract::body::{media_type, unsupported};
 use crate::extract::json;
 use crate::extract::path::id;
 use crate::idempotency::{self, repeatable, replayed};
 use crate::route::{Access, RouteBuilder, RouteSpec, SchemaRef};
 use crate::routes::Detail;
 
-pub(crate) use documents::{collect_entity, entity_name};
+pub use documents::{collect_entity, conditional, entity_name, type_name};
 
 impl<R: Resource> FromRoute for Read<R> {
     fn from_route(_: &HttpRequest) -> Result<Self, ApiError> {
@@ -52,24 +57,24 @@ pub fn routes<R: Resource, U: UseCases<R>>() -> Vec<RouteSpec> {
 }
 
 /// The same, where records are shown as `shown` describes.
-pub(crate) fn routes_showing<R: Resource, U: UseCases<R>>(shown: SchemaRef) -> Vec<RouteSpec> {
+pub fn routes_showing<R: Resource, U: UseCases<R>>(shown: SchemaRef) -> Vec<RouteSpec> {
     let spec = R::SPEC;
     let (one, many) = (spec.singular, spec.plural);
     let (type_name, types_name) = (documents::type_name(one), documents::type_name(many));
     let all = format!("/{many}");
     let each = format!("/{many}/{{{}}}", spec.key);
-    let missing = format!("There is no such {one}");
     let taken = "Another record has a member that must be unique";
     let (makes, changes) = match spec.writers {
         Writers::Administrators => (Access::Admin, Access::Admin),
         Writers::Owners => (Access::SignedIn, Access::AdminOrOwner),
     };
     let conditional = |route: RouteBuilder| {
-        route
-            .tag(many)
-            .parameter(documents::if_match())
-            .answers_plain(404, missing.clone())
-            .answers_plain(412, "The record is not the one that If-Match names")
+        let route = documents::conditional(route, one).tag(many);
+        route.parameter(documents::key(spec.key))
+    };
+    let conflicting = |route: RouteBuilder| match spec.unique {
+        [] => route,
+        _ => route.answers_plain(409, taken),
     };
     let listed = |route: RouteBuilder| documents::list::<R>(route, shown).tag(many);
     let tells = |route: RouteBuilder| match spec.tells_deleted {
@@ -93,7 +98,13 @@ pub(crate) fn routes_showing<R: Resource, U: UseCases<R>>(shown: SchemaRef) -> V
         .parameter(idempotency::parameter())
         .body("application/json", Some(SchemaRef::of::<R::Draft>()))
         .answers_as(201, "It, as it was made", shown)
-        .answers_plain(409, taken)
+        .answers_plain(
+            409,
+            match spec.unique {
+                [] => idempotency::UNDER_WAY.to_owned(),
+                _ => format!("{taken}; or: {}", idempotency::UNDER_WAY),
+            },
+        )
         .to(create::<R, U>),
         RouteSpec::get(
             each.clone(),
@@ -101,25 +112,26 @@ pub(crate) fn routes_showing<R: Resource, U: UseCases<R>>(shown: SchemaRef) -> V
             format!("One of the {many}"),
         )
         .tag(many)
+        .parameter(documents::key(spec.key))
+        .parameter(documents::if_none_match())
         .answers_as(200, "It", shown)
         .answers_plain(304, "It is what If-None-Match names")
-        .answers_plain(404, missing.clone())
+        .answers_plain(404, format!("There is no such {one}"))
         .to(get::<R, U>),
-        conditional(RouteSpec::put(
+        conflicting(conditional(RouteSpec::put(
             each.clone(),
             format!("replace{type_name}"),
             "Put another in its place",
-        ))
+        )))
         .access(changes)
         .body("application/json", Some(SchemaRef::of::<R::Draft>()))
         .answers_as(200, "It, as it is now", shown)
-        .answers_plain(409, taken)
         .to(replace::<R, U>),
-        conditional(RouteSpec::patch(
+        conflicting(conditional(RouteSpec::patch(
             each.clone(),
             format!("update{type_name}"),
             "Change some members",
-        ))
+        )))
         .description("JSON Merge Patch (RFC 7396): members that are left out stay as they are.")
         .access(changes)
         .body("application/json", Some(documents::patch::<R>()))
@@ -128,7 +140,6 @@ pub(crate) fn routes_showing<R: Resource, U: UseCases<R>>(shown: SchemaRef) -> V
             Some(documents::patch::<R>()),
         )
         .answers_as(200, "It, as it is now", shown)
-        .answers_plain(409, taken)
         .to(update::<R, U>),
         conditional(tells(RouteSpec::delete(
             each,
@@ -152,14 +163,18 @@ pub(crate) fn routes_showing<R: Resource, U: UseCases<R>>(shown: SchemaRef) -> V
 }
 
 /// A body in JSON, not yet read as anything.
-pub(crate) struct JsonText<T> {
-    pub(crate) text: Bytes,
+pub struct JsonText<T> {
+    /// The text.
+    pub text: Bytes,
     of: PhantomData<T>,
 }
 
 impl<T: serde::de::DeserializeOwned> JsonText<T> {
     /// What it says.
-    pub(crate) fn parse(&self) -> Result<T, ApiError> {
+    ///
+    /// # Errors
+    /// 400 for a text that is no JSON, 422 for one that does not fit.
+    pub fn parse(&self) -> Result<T, ApiError> {
         json::object(&self.text)
     }
 }
@@ -180,13 +195,15 @@ impl<T> FromRequest for JsonText<T> {
 }
 
 /// How the answers of early paths name a record.
-pub(crate) type Wrapper = Option<&'static str>;
+pub type Wrapper = Option<&'static str>;
 
-fn wrapped(value: &impl serde::Serialize, wrapper: Wrapper) -> Result<Tagged, ApiError> {
-    match wrapper {
-        None => Tagged::new(value),
-        Some(name) => Tagged::new(&json!({ name: value })),
+/// A record's representation; the tag is the record's, whatever the answer calls it.
+fn wrapped(value: &impl serde::Serialize, wrapper: Wrapper) -> Result<Tagged, StoreError> {
+    let mut tagged = Tagged::new(value)?;
+    if let Some(name) = wrapper {
+        tagged.body = Tagged::new(&json!({ name: value }))?.body;
     }
+    Ok(tagged)
 }
 
 async fn list_all<R: Resource, U: UseCases<R>>(
@@ -225,7 +242,7 @@ async fn create<R: Resource, U: UseCases<R>>(
 ///
 /// # Errors
 /// A body that does not fit; a conflict; a repetition that cannot be answered.
-pub(crate) async fn make<R: Resource, U: UseCases<R>>(
+pub async fn make<R: Resource, U: UseCases<R>>(
     auth: &Authorized<Write<R>>,
     use_cases: &U,
     context: &RequestContext,
@@ -287,7 +304,7 @@ async fn get<R: Resource, U: UseCases<R>>(
 ///
 /// # Errors
 /// Not found; a key that is no number.
-pub(crate) async fn read<R: Resource, U: UseCases<R>>(
+pub async fn read<R: Resource, U: UseCases<R>>(
     auth: &Authorized<Read<R>>,
     use_cases: &U,
     request: &HttpRequest,
@@ -320,7 +337,7 @@ async fn replace<R: Resource, U: UseCases<R>>(
 /// # Errors
 /// Not found; somebody else's record; a body that does not fit; a conflict; a condition that
 /// does not hold.
-pub(crate) async fn put<R: Resource, U: UseCases<R>>(
+pub async fn put<R: Resource, U: UseCases<R>>(
     auth: &Authorized<Write<R>>,
     use_cases: &U,
     request: &HttpRequest,
@@ -336,18 +353,19 @@ pub(crate) async fn put<R: Resource, U: UseCases<R>>(
         Ok(draft.clone())
     };
     let shown = use_cases.update(auth, key, change).await?;
-    Ok(wrapped(&shown, wrapper)?.response())
+    Ok(wrapped(&shown, wrapper)?.untagged())
 }
 
 async fn update<R: Resource, U: UseCases<R>>(
     Require(auth): Require<Write<R>>,
     use_cases: web::Data<U>,
     request: HttpRequest,
-    body: JsonText<Map<String, Value>>,
+    body: JsonText<Patch>,
 ) -> Result<HttpResponse, ApiError> {
+    refuse_json_patch(&request)?;
     let key = id(&request, R::SPEC.key)?;
     let conditions = Conditions::of(&request)?;
-    let patch = body.parse()?;
+    let Patch(patch) = body.parse()?;
     let change = |present: &U::Shown| {
         check(&conditions, present)?;
         let merged = merged(&U::entity(present).draft, &patch)?;
@@ -355,6 +373,45 @@ async fn update<R: Resource, U: UseCases<R>>(
     };
     let shown = use_cases.update(&auth, key, change).await?;
     Ok(Tagged::new(&shown)?.response())
+}
+
+/// A merge patch. Of a member that is given twice nobody knows which is meant.
+struct Patch(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Patch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Patch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Patch, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if members.insert(name.clone(), value).is_some() {
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                    }
+                }
+                Ok(Patch(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// Refuses another kind of patch that is JSON too (RFC 6902).
+fn refuse_json_patch(request: &HttpRequest) -> Result<(), ApiError> {
+    match media_type(request)? {
+        Some(found) if found.subtype() == "json-patch" => Err(unsupported(
+            "application/merge-patch+json or application/json",
+        )),
+        _ => Ok(()),
+    }
 }
 
 async fn delete<R: Resource, U: UseCases<R>>(
@@ -373,7 +430,7 @@ async fn delete<R: Resource, U: UseCases<R>>(
 ///
 /// # Errors
 /// Not found; somebody else's record; a condition that does not hold.
-pub(crate) async fn remove<R: Resource, U: UseCases<R>>(
+pub async fn remove<R: Resource, U: UseCases<R>>(
     auth: &Authorized<Write<R>>,
     use_cases: &U,
     request: &HttpRequest,
@@ -386,6 +443,5 @@ pub(crate) async fn remove<R: Resource, U: UseCases<R>>(
 }
 
 fn check(conditions: &Conditions, present: &impl serde::Serialize) -> Result<(), AppError> {
-    let tagged = Tagged::new(present).map_err(|_| AppError::Precondition)?;
-    conditions.check(&tagged.tag)
+    conditions.check(&Tagged::new(present)?.tag)
 }

@@ -29,7 +29,7 @@ use crate::error::render::Challenge;
 pub use crate::route::builder::RouteBuilder;
 
 /// A text that is written in the source, or put together from the name of a resource.
-pub type Text = Cow<'static, str>;
+pub type CowStr = Cow<'static, str>;
 
 /// Who may use a route. The handler proves it with [`crate::auth::Require`]; a test
 /// compares the two.
@@ -71,7 +71,7 @@ pub struct RouteInfo {
     /// The method. A `GET` also answers `HEAD`, unless the path has its own.
     pub method: Method,
     /// The path pattern, `/users/{id}`; the form with a slash at the end comes by itself.
-    pub path: Text,
+    pub path: CowStr,
     /// Who may use it.
     pub access: Access,
     /// Which limit its requests count against.
@@ -83,13 +83,13 @@ pub struct RouteInfo {
     /// Whether `X-Version` is looked at.
     pub versioned: bool,
     /// The group in the documentation.
-    pub tag: Text,
+    pub tag: CowStr,
     /// The name in generated clients, unique.
-    pub operation_id: Text,
+    pub operation_id: CowStr,
     /// One line for the documentation.
-    pub summary: Text,
+    pub summary: CowStr,
     /// More for the documentation.
-    pub description: Option<Text>,
+    pub description: Option<CowStr>,
     /// What the body may be.
     pub bodies: Vec<BodyInfo>,
     /// What may be answered, beyond the errors that follow from the rest.
@@ -119,7 +119,7 @@ pub struct AnswerInfo {
     /// The status.
     pub status: u16,
     /// When it is given.
-    pub description: Text,
+    pub description: CowStr,
     /// The media type of its body.
     pub media_type: &'static str,
     /// The schema of its body, if it has one.
@@ -145,7 +145,7 @@ impl SchemaRef {
     }
 
     /// A schema that is put together; `collect` adds it with those it refers to.
-    pub(crate) fn new(
+    pub fn new(
         name: fn() -> Cow<'static, str>,
         collect: fn(&mut Vec<(String, RefOr<Schema>)>),
     ) -> Self {
@@ -174,45 +174,45 @@ pub struct RouteSpec {
 impl RouteSpec {
     /// A `GET` (and `HEAD`) route.
     pub fn get(
-        path: impl Into<Text>,
-        operation_id: impl Into<Text>,
-        summary: impl Into<Text>,
+        path: impl Into<CowStr>,
+        operation_id: impl Into<CowStr>,
+        summary: impl Into<CowStr>,
     ) -> RouteBuilder {
         Self::of(Method::GET, path, operation_id, summary)
     }
 
     /// A `POST` route.
     pub fn post(
-        path: impl Into<Text>,
-        operation_id: impl Into<Text>,
-        summary: impl Into<Text>,
+        path: impl Into<CowStr>,
+        operation_id: impl Into<CowStr>,
+        summary: impl Into<CowStr>,
     ) -> RouteBuilder {
         Self::of(Method::POST, path, operation_id, summary)
     }
 
     /// A `PUT` route.
     pub fn put(
-        path: impl Into<Text>,
-        operation_id: impl Into<Text>,
-        summary: impl Into<Text>,
+        path: impl Into<CowStr>,
+        operation_id: impl Into<CowStr>,
+        summary: impl Into<CowStr>,
     ) -> RouteBuilder {
         Self::of(Method::PUT, path, operation_id, summary)
     }
 
     /// A `PATCH` route.
     pub fn patch(
-        path: impl Into<Text>,
-        operation_id: impl Into<Text>,
-        summary: impl Into<Text>,
+        path: impl Into<CowStr>,
+        operation_id: impl Into<CowStr>,
+        summary: impl Into<CowStr>,
     ) -> RouteBuilder {
         Self::of(Method::PATCH, path, operation_id, summary)
     }
 
     /// A `DELETE` route.
     pub fn delete(
-        path: impl Into<Text>,
-        operation_id: impl Into<Text>,
-        summary: impl Into<Text>,
+        path: impl Into<CowStr>,
+        operation_id: impl Into<CowStr>,
+        summary: impl Into<CowStr>,
     ) -> RouteBuilder {
         Self::of(Method::DELETE, path, operation_id, summary)
     }
@@ -220,9 +220,9 @@ impl RouteSpec {
     /// A route of any method.
     pub fn of(
         method: Method,
-        path: impl Into<Text>,
-        operation_id: impl Into<Text>,
-        summary: impl Into<Text>,
+        path: impl Into<CowStr>,
+        operation_id: impl Into<CowStr>,
+        summary: impl Into<CowStr>,
     ) -> RouteBuilder {
         RouteBuilder(RouteInfo {
             method,

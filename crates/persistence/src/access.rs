@@ -67,20 +67,49 @@ impl Access for Database {
     }
 
     async fn place(&self) -> Result<Place, StoreError> {
-        let name = self.name().unwrap_or("tidegate");
         Ok(Place {
             engine: self.engine().await?,
-            // Nothing is reserved here: this is the database for which others are.
-            database: DatabaseName::existing(name, "").ok_or_else(|| corrupt("database name"))?,
+            // An embedded database has no name in statements.
+            database: DatabaseName::own(self.name().unwrap_or_default()),
         })
     }
 }
 
 /// An open transaction as adapters share it.
+///
+/// Stores of one's own hold clones of it beside those of Tidegate; [`Self::commit`] is the last
+/// call, when all of them are gone.
 #[derive(Clone)]
 pub struct Inside {
-    pub(crate) transaction: Arc<DatabaseTransaction>,
-    pub(crate) place: Place,
+    transaction: Arc<DatabaseTransaction>,
+    place: Place,
+}
+
+impl Inside {
+    /// Begins a transaction that may write (immediate on SQLite).
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no connection in time.
+    pub async fn begin(database: &Database) -> Result<Self, StoreError> {
+        let place = database.place().await?;
+        Ok(Self {
+            transaction: Arc::new(begin(database.writer()).await?),
+            place,
+        })
+    }
+
+    /// Makes the changes durable.
+    ///
+    /// # Errors
+    /// What the engine says; clones that are still there, which is a fault of the caller's.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match Arc::into_inner(self.transaction) {
+            Some(transaction) => transaction.commit().await.map_err(db_err),
+            None => Err(db_err(DbErr::Custom(
+                "a transaction was still in use at its commit".to_owned(),
+            ))),
+        }
+    }
 }
 
 #[async_trait]

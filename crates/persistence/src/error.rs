@@ -88,6 +88,12 @@ pub(crate) fn is_locked(error: &StoreError) -> bool {
         .is_some_and(|error| mysql::is_locked(error.number()))
 }
 
+/// The same of an error that is not yet the domain's.
+pub(crate) fn is_lock_error(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error)
+        if error.try_downcast_ref::<MySqlDatabaseError>().is_some_and(|error| mysql::is_locked(error.number())))
+}
+
 /// The engine's own error behind `Unavailable`.
 fn engines_error(error: &StoreError) -> Option<&dyn sqlx::error::DatabaseError> {
     let StoreError::Unavailable(cause) = error else {

@@ -17,6 +17,9 @@ use crate::error::{db_err, is_locked};
 /// The table.
 const TABLE: &str = "idempotency_keys";
 
+/// How many rows are deleted at once.
+const PORTION: u64 = 500;
+
 /// The keys of a database.
 #[derive(Debug, Clone)]
 pub struct IdempotencyStore<A> {
@@ -98,17 +101,30 @@ impl<A: Access> IdempotencyKeys for IdempotencyStore<A> {
     }
 
     async fn purge(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
-        let delete = Query::delete()
-            .from_table(TABLE)
-            .and_where(Expr::col("created_at").lt(stored(before)))
-            .take();
-        let done = self
-            .access
-            .writer()
-            .execute(&delete)
-            .await
-            .map_err(db_err)?;
-        Ok(done.rows_affected())
+        let connection = self.access.writer();
+        let mut deleted = 0;
+        loop {
+            // In portions, so that no lock is held for long.
+            let old = Query::select()
+                .column("id")
+                .from(TABLE)
+                .and_where(Expr::col("created_at").lt(stored(before)))
+                .limit(PORTION)
+                .take();
+            let rows = connection.query_all(&old).await.map_err(db_err)?;
+            let ids = rows.iter().map(|row| row.try_get_by_index::<String>(0));
+            let ids = ids.collect::<Result<Vec<_>, _>>().map_err(db_err)?;
+            if ids.is_empty() {
+                return Ok(deleted);
+            }
+            let delete = Query::delete()
+                .from_table(TABLE)
+                .and_where(Expr::col("id").is_in(ids))
+                .and_where(Expr::col("created_at").lt(stored(before)))
+                .take();
+            let done = connection.execute(&delete).await.map_err(db_err)?;
+            deleted += done.rows_affected();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use sea_orm::{
 use tidegate_domain::account::UserId;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::column_type::{ColumnType, LobSize};
-use tidegate_domain::gateway::schema::{Column, Table, TableKind};
+use tidegate_domain::gateway::schema::{Column, Index, Table, TableKind};
 use tidegate_domain::gateway::value::Value as Bound;
 use tidegate_domain::query::ask::{Clause, Query};
 use tidegate_domain::query::plan::ReadPlan;
@@ -69,6 +69,18 @@ impl<A: Access> Store<A> {
     /// On the pool or in a transaction.
     pub fn new(access: A) -> Self {
         Self { access }
+    }
+
+    /// The text of the statement that a list is read by, with its values in place, for a look at
+    /// how an engine would carry it out.
+    ///
+    /// # Errors
+    /// Those of [`Repository::list`].
+    pub async fn explain<R: Record>(&self, query: &Query) -> Result<String, StoreError> {
+        let place = self.access.place().await?;
+        let plan = plan::<R>(&place, query)?;
+        let statement = sql::select(place.engine, &plan, false);
+        Ok(prepared(self.access.reader(), statement).to_string())
     }
 
     async fn one<R: Record>(
@@ -301,11 +313,23 @@ fn table<R: Record>(place: &Place) -> Table {
         writable: true,
         columns: columns.collect(),
         primary_key: vec!["id".to_owned()],
-        indexes: Vec::new(),
+        indexes: R::SPEC
+            .unique
+            .iter()
+            .map(|(column, _)| unique(column))
+            .collect(),
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         comment: String::new(),
         row_estimate: None,
+    }
+}
+
+fn unique(column: &str) -> Index {
+    Index {
+        name: String::new(),
+        columns: vec![column.to_owned()],
+        unique: true,
     }
 }
 

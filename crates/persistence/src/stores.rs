@@ -1,10 +1,7 @@
 //! The ports on Tidegate's own database: each call atomic by itself, or several in one
 //! transaction.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use sea_orm::DbErr;
 use tidegate_domain::account::{ApiKeys, Users};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::idempotency::IdempotencyKeys;
@@ -13,10 +10,9 @@ use tidegate_domain::resource::{Records, Repository};
 use tidegate_domain::session::Sessions;
 use tidegate_domain::transaction::{Repeatable, Transaction, Transactional, UnitOfWork};
 
-use crate::access::{Access, Inside, again, begin};
+use crate::access::{Inside, again};
 use crate::accounts::{ApiKeyStore, SessionStore, UserStore, VersionStore};
 use crate::database::Database;
-use crate::error::db_err;
 use crate::idempotency::IdempotencyStore;
 use crate::post::VoteStore;
 use crate::resource::{Record, Store};
@@ -69,12 +65,16 @@ impl Stores {
         IdempotencyStore::new(self.database.clone())
     }
 
+    /// Begins a transaction, for a type of one's own that lends out more stores than those here.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no connection in time.
+    pub async fn begin_inside(&self) -> Result<Inside, StoreError> {
+        Inside::begin(&self.database).await
+    }
+
     async fn open(&self) -> Result<OpenTransaction, StoreError> {
-        let place = self.database.place().await?;
-        let inside = Inside {
-            transaction: Arc::new(begin(self.database.writer()).await?),
-            place,
-        };
+        let inside = self.begin_inside().await?;
         Ok(OpenTransaction {
             users: UserStore::new(inside.clone()),
             sessions: SessionStore::new(inside.clone()),
@@ -104,12 +104,7 @@ impl Transactional for OpenTransaction {
         // The stores held the other references, and nothing lends them out.
         let inside = self.inside.clone();
         drop(self);
-        match Arc::into_inner(inside.transaction) {
-            Some(transaction) => transaction.commit().await.map_err(db_err),
-            None => Err(db_err(DbErr::Custom(
-                "a transaction was still in use at its commit".to_owned(),
-            ))),
-        }
+        inside.commit().await
     }
 }
 

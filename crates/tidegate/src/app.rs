@@ -217,7 +217,8 @@ async fn start(
                 answering = report(refreshed, answering);
                 if answering && purged.is_none_or(|last| now - last >= PURGE_INTERVAL) {
                     purged = Some(now);
-                    purge(&services).await;
+                    // Beside this loop, which must not wait for it.
+                    tokio::spawn(purge(services.clone()));
                 }
             }
         }
@@ -465,7 +466,7 @@ async fn refresh(services: &Wired) -> Result<(), StoreError> {
 }
 
 /// Deletes what is over: sessions, and the keys of requests that may be repeated.
-async fn purge(services: &Wired) {
+async fn purge(services: Wired) {
     if let Err(error) = services.http.authenticator.purge_sessions().await {
         tracing::warn!(%error, "expired sessions could not be deleted");
     }

@@ -103,7 +103,10 @@ fn new_resource(app: &App, new: &NewResource) -> anyhow::Result<()> {
     for path in generate::resource::generate(Path::new("."), &definition, now)? {
         terminal::line(format_args!("wrote {}", path.display()));
     }
-    terminal::line("and registered it in five places; `make test` tries it");
+    terminal::line(format_args!(
+        "and registered it in five places; one of them is called {} (--singular says otherwise); `make test` tries it",
+        definition.singular()
+    ));
     Ok(())
 }
 

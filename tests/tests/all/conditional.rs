@@ -121,6 +121,26 @@ on_every_engine! {
         }
     }
 
+    async fn early_paths_know_the_same_tags(engine: TestEngine) {
+        let app = TestApp::start_with(engine, &[("http.require_if_match", "true")]).await;
+        let admin = app.admin();
+        let made = admin.post("/post/create", &json!({"title": "x", "content": "y"})).await.expect(201);
+        let id = made.value()["data"]["id"].clone();
+        let read = admin.get(&format!("/post/{id}")).await.expect(200);
+        assert_eq!(read.header("etag"), made.header("etag"));
+        assert_eq!(admin.get(&format!("/posts/{id}")).await.header("etag"), made.header("etag"));
+        let path = format!("/post/update/{id}");
+        let other = json!({"title": "z", "content": "y"});
+        with(&admin, Method::PUT, &path, ("if-match", "\"old\""), Some(&other)).await.problem(412, "precondition_failed");
+        let put = with(&admin, Method::PUT, &path, ("if-match", read.header("etag")), Some(&other)).await.expect(200);
+        // What is stored is not what was sent, to the letter.
+        assert_eq!(put.header("etag"), "");
+        with(&admin, Method::DELETE, &format!("/post/delete/{id}"), ("if-match", read.header("etag")), None).await.problem(412, "precondition_failed");
+        let tag = admin.get(&format!("/post/{id}")).await.header("etag").to_owned();
+        with(&admin, Method::GET, &format!("/post/{id}"), ("if-match", read.header("etag")), None).await.problem(412, "precondition_failed");
+        with(&admin, Method::DELETE, &format!("/post/delete/{id}"), ("if-match", &tag), None).await.expect(204);
+    }
+
     async fn a_setting_makes_if_match_compulsory(engine: TestEngine) {
         let app = TestApp::start_with(engine, &[("http.require_if_match", "true")]).await;
         let admin = app.admin();

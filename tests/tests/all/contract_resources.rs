@@ -8,9 +8,10 @@ use tidegate_domain::employee::Employee;
 use tidegate_domain::error::{StoreError, ViolationKind};
 use tidegate_domain::idempotency::{Answer, Claim, IdempotencyKeys, KEPT, Kept};
 use tidegate_domain::item::Item;
+use tidegate_domain::page::PageRequest;
 use tidegate_domain::post::{Post, PostRecords, Votes, visible_to};
 use tidegate_domain::query::ask::{Clause, Count, Nulls, OrderTerm, Query};
-use tidegate_domain::resource::{Id, NewRecord, Records, Repository, Resource, is};
+use tidegate_domain::resource::{Id, ListRequest, NewRecord, Records, Repository, Resource, is};
 use tidegate_domain::transaction::UnitOfWork;
 use tidegate_persistence::database::Database;
 use tidegate_persistence::resource::Store;
@@ -248,5 +249,43 @@ on_every_engine! {
         drop(transaction);
         assert_eq!(keys.purge(at(1)).await.unwrap(), 1);
         assert!(keys.complete(&id, &Kept { fingerprint: String::new(), answer: Answer { status: 200, headers: vec![], body: "".into() } }).await.is_err(), "nothing was claimed");
+    }
+
+    async fn every_sorting_and_filtering_column_is_indexed(engine: TestEngine) {
+        let fixture = open(engine).await;
+        for (table, columns) in [
+            ("items", &["name", "description", "user_id"][..]),
+            ("posts", &["title", "owner_id", "published"]),
+            ("employees", &["emp_id", "emp_name", "emp_dob", "city", "country"]),
+        ] {
+            let indexed = fixture.room.indexed_columns(table).await;
+            for column in columns {
+                assert!(indexed.contains(&(*column).to_owned()), "{table}.{column}: {indexed:?}");
+            }
+        }
+    }
+
+    async fn a_sorted_page_is_read_from_its_index(engine: TestEngine) {
+        let fixture = open(engine).await;
+        let store = fixture.stores.records();
+        // So many that an engine which can read a page in order does.
+        let rows: Vec<String> = (1..=5000)
+            .map(|number| format!("('{number:0>36}', {number}, 'name {}', 'a', 'b', '1990-01-01', '2024-01-01 00:00:00')", number % 500))
+            .collect();
+        let columns = "id, emp_id, emp_name, city, country, emp_dob, created_at";
+        fixture.room.ask(&format!("INSERT INTO employees ({columns}) VALUES {}", rows.join(", "))).await;
+        fixture.room.analyze("employees").await;
+        for (column, descending) in [("emp_id", false), ("emp_id", true), ("emp_name", false), ("emp_name", true), ("city", true)] {
+            let request = ListRequest {
+                search: vec![],
+                sort: column,
+                descending,
+                page: PageRequest { limit: 10, offset: 0 },
+                counted: false,
+            };
+            let sql = store.explain::<Employee>(&request.query()).await.unwrap();
+            let plan = fixture.room.plan(&sql).await;
+            assert!(!plan.contains("filesort") && !plan.contains("TEMP B-TREE"), "{column} {descending}: {sql}: {plan}");
+        }
     }
 }

@@ -144,18 +144,4 @@ on_every_engine! {
             assert!(counted.header("link").contains(&format!("rel=\"{relation}\"")), "{}", counted.header("link"));
         }
     }
-
-    async fn every_sorting_and_filtering_column_is_indexed(engine: TestEngine) {
-        let app = TestApp::start(engine).await;
-        for (table, columns) in [
-            ("items", &["name", "description", "user_id"][..]),
-            ("posts", &["title", "owner_id", "published"]),
-            ("employees", &["emp_id", "emp_name", "emp_dob", "city", "country"]),
-        ] {
-            let indexed = app.database().indexed_columns(table).await;
-            for column in columns {
-                assert!(indexed.contains(&(*column).to_owned()), "{table}.{column}: {indexed:?}");
-            }
-        }
-    }
 }

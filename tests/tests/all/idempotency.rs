@@ -109,7 +109,6 @@ on_every_engine! {
         // Another session of the same user is the same user.
         let token = crate::support::app::sign_in(&app.anonymous(), "ann", crate::support::app::MEMBER_PASSWORD).await;
         assert_eq!(keyed(&app.anonymous().bearer(&token), "/posts", "same", &body).await.expect(201).value(), one);
-        app.anonymous();
         keyed(&app.anonymous(), "/posts", "same", &body).await.problem(401, "not_authenticated");
     }
 
@@ -175,5 +174,30 @@ on_every_engine! {
         Reply::of(twice.json(&body)).await.problem(422, "invalid_idempotency_key");
         assert_eq!(count(&admin, "/items").await, 0);
         keyed(&admin, "/items", &"x".repeat(255), &body).await.expect(201);
+    }
+
+    async fn other_routes_ignore_the_key_and_say_so(engine: TestEngine) {
+        let app = TestApp::start(engine).await;
+        let admin = app.admin();
+        let document = admin.get("/openapi.json").await.expect(200).value();
+        let mut ignoring = 0;
+        for (path, operations) in document["paths"].as_object().expect("paths") {
+            let Some(post) = operations.get("post") else { continue };
+            let parameters = post["parameters"].as_array().into_iter().flatten();
+            let takes = parameters.clone().any(|parameter| parameter["name"] == "Idempotency-Key");
+            let says = post["description"].as_str().is_some_and(|text| text.contains("Idempotency-Key is ignored here"));
+            assert!(takes != says, "{path}: it takes the key, or says that it ignores it");
+            ignoring += usize::from(says);
+        }
+        assert!(ignoring >= 10, "{ignoring}");
+        // The same key again is a request of its own.
+        for _ in 0..2 {
+            let credentials = json!({"username": "admin", "password": crate::support::app::ADMIN_PASSWORD});
+            let reply = keyed(&app.anonymous(), "/auth/token", "k", &credentials).await.expect(200);
+            assert_eq!(reply.header("idempotency-replayed"), "");
+        }
+        let name = json!({"name": app.database().gateway_name("twice")});
+        keyed(&admin, "/databases", "k", &name).await.expect(201);
+        keyed(&admin, "/databases", "k", &name).await.expect(409);
     }
 }

@@ -195,7 +195,7 @@ async fn a_taken_member_is_a_conflict_and_other_violations_are_not() {
             "{name}"
         );
     }
-    let error = violated("PRIMARY")
+    let error = violated("items_name")
         .create(&auth, draft("a"), None, answer)
         .await;
     assert!(matches!(

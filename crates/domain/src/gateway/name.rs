@@ -36,6 +36,11 @@ impl DatabaseName {
         (fits && !is_reserved(text, own)).then(|| Self(text.to_owned()))
     }
 
+    /// The name of Tidegate's own database, whatever it is: nothing is reserved from it.
+    pub fn own(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The name of a new database: `[A-Za-z_][A-Za-z0-9_$-]{0,63}` and not reserved, where
     /// `own` is the name of Tidegate's own database.
     ///

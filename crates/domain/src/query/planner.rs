@@ -413,8 +413,19 @@ fn order(table: &Table, terms: &[OrderTerm]) -> Result<Vec<OrderColumn>, QueryEr
 }
 
 /// Ends an order with the primary key, so that pages neither repeat nor skip a row. The
-/// key runs in the direction of the last column asked for, which an index can serve.
+/// key runs in the direction of the last column asked for, which an index can serve. An order
+/// that holds another key tells rows apart already, and some engines would not use that key's
+/// index for more.
 fn end_with_key(table: &Table, order: &mut Vec<OrderColumn>) {
+    let is_ordered = |name: &String| {
+        table.column_index(name).is_some_and(|at| {
+            !table.columns[at].nullable && order.iter().any(|term| term.column == at)
+        })
+    };
+    let mut keys = table.indexes.iter().filter(|index| index.unique);
+    if keys.any(|key| !key.columns.is_empty() && key.columns.iter().all(is_ordered)) {
+        return;
+    }
     let descending = order.last().is_some_and(|last| last.descending);
     for column in table.key_indexes() {
         if order.iter().all(|old| old.column != column) {

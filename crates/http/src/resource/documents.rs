@@ -7,7 +7,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{
     ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
-use utoipa::openapi::{Ref, RefOr};
+use utoipa::openapi::{Ref, RefOr, Required};
 use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::route::{RouteBuilder, SchemaRef};
@@ -15,7 +15,7 @@ use crate::route::{RouteBuilder, SchemaRef};
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// `loan_request` as the name of a type, `LoanRequest`.
-pub(super) fn type_name(name: &str) -> String {
+pub fn type_name(name: &str) -> String {
     let capital = |word: &str| {
         let mut characters = word.chars();
         let first = characters.next().map(|c| c.to_ascii_uppercase());
@@ -25,12 +25,12 @@ pub(super) fn type_name(name: &str) -> String {
 }
 
 /// The name of a record's schema.
-pub(crate) fn entity_name<R: Resource>() -> Cow<'static, str> {
+pub fn entity_name<R: Resource>() -> Cow<'static, str> {
     type_name(R::SPEC.singular).into()
 }
 
 /// The schemas of a record. All its members are always there.
-pub(crate) fn collect_entity<R: Resource>(schemas: &mut Schemas) {
+pub fn collect_entity<R: Resource>(schemas: &mut Schemas) {
     SchemaRef::of::<R::Draft>().collect(schemas);
     let id = match R::SPEC.id {
         IdKind::Number => integer(),
@@ -81,6 +81,12 @@ pub(super) fn patch<R: Resource>() -> SchemaRef {
         let mut patch = R::Draft::schema();
         if let RefOr::T(Schema::Object(object)) = &mut patch {
             object.required.clear();
+            // What is left out stays as it is, whatever a new record would have.
+            for member in object.properties.values_mut() {
+                if let RefOr::T(Schema::Object(member)) = member {
+                    member.default = None;
+                }
+            }
         }
         schemas.push((patch_name::<R>().into_owned(), patch));
         R::Draft::schemas(schemas);
@@ -94,6 +100,9 @@ fn patch_name<R: Resource>() -> Cow<'static, str> {
 /// The parameters and the answer of a list.
 pub(super) fn list<R: Resource>(mut route: RouteBuilder, shown: SchemaRef) -> RouteBuilder {
     let list = R::SPEC.list;
+    route = route
+        .parameter(if_none_match())
+        .answers_plain(304, "It is what If-None-Match names");
     for (parameter, column) in list.search {
         let text = ObjectBuilder::new().schema_type(Type::String);
         let what = format!("Only those whose `{column}` holds this, without case");
@@ -161,14 +170,42 @@ fn query(name: &str, schema: ObjectBuilder, what: impl Into<String>) -> Paramete
         .build()
 }
 
-/// `If-Match`.
-pub(super) fn if_match() -> Parameter {
-    ParameterBuilder::new()
-        .name("If-Match")
-        .parameter_in(ParameterIn::Header)
-        .description(Some(
+/// What all changes of a record have in common: `If-Match` and what comes of it. `one` is what
+/// the record is called.
+pub fn conditional(route: RouteBuilder, one: &str) -> RouteBuilder {
+    route
+        .parameter(header(
+            "If-Match",
             "The `ETag` of the record as you know it; one that has changed since is a 412.",
         ))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+        .answers_plain(404, format!("There is no such {one}"))
+        .answers_plain(412, "The record is not the one that If-Match names")
+        .answers_plain(428, "The server is set up to ask for If-Match")
+}
+
+/// `If-None-Match`.
+pub(super) fn if_none_match() -> Parameter {
+    header(
+        "If-None-Match",
+        "The `ETag` of what you have; where it is still the same the answer is 304.",
+    )
+}
+
+fn header(name: &str, what: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .description(Some(what))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+/// The number in a record's path.
+pub(super) fn key(name: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .schema(Some(integer()))
         .build()
 }

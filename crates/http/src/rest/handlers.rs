@@ -45,6 +45,7 @@ pub fn routes() -> Vec<RouteSpec> {
             .body("text/csv", None)
             .parameter(idempotency::parameter())
             .answers_plain(201, "Inserted; the rows with `Prefer: return=representation`")
+            .answers_plain(409, format!("A constraint refuses a row; or: {}", idempotency::UNDER_WAY))
             .to(insert_rows),
         RouteSpec::patch(TABLE, "updateRows", "Changes the rows that the filters name")
             .tag(rows)
@@ -71,6 +72,7 @@ pub fn routes() -> Vec<RouteSpec> {
             .json::<InsertData>()
             .parameter(idempotency::parameter())
             .answers::<Done>(201, "Stored")
+            .answers_plain(409, format!("A constraint refuses a row; or: {}", idempotency::UNDER_WAY))
             .to(insert_data),
         RouteSpec::get("/get-table/{db}/{table}", "getTableRows", "Rows of a table as one document")
             .tag(rows)

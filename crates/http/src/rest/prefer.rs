@@ -101,21 +101,21 @@ impl Preferences {
             returning: None,
             ..self.clone()
         }
-        .applied_to_write()
+        .applied_to_write(true)
     }
 
-    /// The value of `Preference-Applied` for a write; `None` when there is nothing to say. The
+    /// The value of `Preference-Applied` for a write whose rows are shown, or not; `None` when there is nothing to say. The
     /// order is fixed.
     #[must_use]
-    pub fn applied_to_write(&self) -> Option<String> {
+    pub fn applied_to_write(&self, shows: bool) -> Option<String> {
         let words = [
             self.missing.map(|missing| match missing {
                 Missing::Default => "missing=default",
                 Missing::Null => "missing=null",
             }),
-            self.returning.map(|returning| match returning {
-                Return::Minimal => "return=minimal",
-                Return::Representation => "return=representation",
+            self.returning.and_then(|returning| match returning {
+                Return::Minimal => Some("return=minimal"),
+                Return::Representation => shows.then_some("return=representation"),
             }),
             self.count.map(|Count::Exact| "count=exact"),
             self.handling.map(|handling| match handling {
@@ -149,11 +149,11 @@ mod tests {
         assert_eq!(read.returning, Some(Return::Representation));
         assert_eq!(read.count, Some(Count::Exact));
         assert_eq!(
-            read.applied_to_write().unwrap(),
+            read.applied_to_write(true).unwrap(),
             "return=representation, count=exact"
         );
         assert_eq!(read.applied_to_read().unwrap(), "count=exact");
-        assert_eq!(Preferences::parse([]).unwrap().applied_to_write(), None);
+        assert_eq!(Preferences::parse([]).unwrap().applied_to_write(true), None);
         assert_eq!(
             Preferences::parse(["count=planned", "return=everything"]).unwrap(),
             Preferences::default()

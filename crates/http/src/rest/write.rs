@@ -33,6 +33,11 @@ use crate::error::ApiError;
 use crate::extract::body::{BodyLimits, BodyReader};
 use crate::idempotency::replayed;
 
+/// The largest representation that is kept for a repetition, in bytes; a packet of 16 MiB, the
+/// least that servers are set up for by default, has to hold it. Whoever repeats a larger one
+/// learns that it was carried out, and not which rows came of it.
+const LARGEST_KEPT: usize = 8 * 1024 * 1024;
+
 /// What the head of a write says.
 struct Head {
     asked: Asked,
@@ -80,7 +85,8 @@ impl Head {
             plain
         });
         response.insert_header((CONTENT_RANGE, range));
-        finish(&mut response, self.preferences.applied_to_write());
+        let shows = written.representation.is_some();
+        finish(&mut response, self.preferences.applied_to_write(shows));
         match written.representation {
             Some(rows) => response
                 .insert_header((CONTENT_TYPE, media::content_type(self.encoding)))
@@ -124,11 +130,10 @@ pub async fn insert(
         encoding: head.encoding,
         keyed: keyed.as_ref(),
         keep: &|written| {
-            let representation = match form {
-                BodyType::Json => written.representation.clone(),
-                // It may be as large as the import.
-                BodyType::Csv => None,
-            };
+            // That of an import may be as large as the import.
+            let rows = written.representation.as_ref();
+            let small = rows.filter(|rows| form == BodyType::Json && rows.len() <= LARGEST_KEPT);
+            let representation = small.cloned();
             kept(answer(Written {
                 rows: written.rows,
                 representation,

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::error::render::Challenge;
 use crate::route::{
-    Access, AnswerInfo, BodyInfo, LimitClass, RouteInfo, RouteSpec, SchemaRef, Text,
+    Access, AnswerInfo, BodyInfo, CowStr, LimitClass, RouteInfo, RouteSpec, SchemaRef,
 };
 
 /// A route on its way into the table. Without more it is for signed-in users, under the
@@ -35,14 +35,14 @@ impl RouteBuilder {
 
     /// The group in the documentation.
     #[must_use]
-    pub fn tag(mut self, tag: impl Into<Text>) -> Self {
+    pub fn tag(mut self, tag: impl Into<CowStr>) -> Self {
         self.0.tag = tag.into();
         self
     }
 
     /// More for the documentation.
     #[must_use]
-    pub fn description(mut self, description: impl Into<Text>) -> Self {
+    pub fn description(mut self, description: impl Into<CowStr>) -> Self {
         self.0.description = Some(description.into());
         self
     }
@@ -108,16 +108,16 @@ impl RouteBuilder {
 
     /// Answers JSON.
     #[must_use]
-    pub fn answers<T: ToSchema>(self, status: u16, description: impl Into<Text>) -> Self {
+    pub fn answers<T: ToSchema>(self, status: u16, description: impl Into<CowStr>) -> Self {
         self.answers_as(status, description, SchemaRef::of::<T>())
     }
 
     /// Answers JSON of a schema that is put together.
     #[must_use]
-    pub(crate) fn answers_as(
+    pub fn answers_as(
         self,
         status: u16,
-        description: impl Into<Text>,
+        description: impl Into<CowStr>,
         schema: SchemaRef,
     ) -> Self {
         self.answer(AnswerInfo {
@@ -131,7 +131,7 @@ impl RouteBuilder {
 
     /// Makes the last answer an array of what it was.
     #[must_use]
-    pub(crate) fn in_a_list(mut self) -> Self {
+    pub fn in_a_list(mut self) -> Self {
         if let Some(answer) = self.0.answers.last_mut() {
             answer.is_list = true;
         }
@@ -140,7 +140,7 @@ impl RouteBuilder {
 
     /// Answers without a body, or with one that has no schema.
     #[must_use]
-    pub fn answers_plain(self, status: u16, description: impl Into<Text>) -> Self {
+    pub fn answers_plain(self, status: u16, description: impl Into<CowStr>) -> Self {
         self.answer(AnswerInfo {
             status,
             description: description.into(),

@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::error::ApiError;
 use crate::idempotency::{self, repeatable, replayed};
 use crate::resource::{
-    JsonText, collect_entity, entity_name, make, put, read, remove, routes_showing,
+    JsonText, collect_entity, conditional, entity_name, make, put, read, remove, routes_showing,
 };
 use crate::route::{Access, RouteBuilder, RouteSpec, SchemaRef};
 
@@ -39,7 +39,10 @@ pub fn routes() -> Vec<RouteSpec> {
             .json::<Vote>()
             .answers::<Done>(201, "Done")
             .answers_plain(404, "There is no such post, or no vote to take away")
-            .answers_plain(409, "You voted already")
+            .answers_plain(
+                409,
+                format!("You voted already; or: {}", idempotency::UNDER_WAY),
+            )
             .to(vote),
         early(RouteSpec::post(
             "/post/create",
@@ -53,20 +56,26 @@ pub fn routes() -> Vec<RouteSpec> {
         early(RouteSpec::get("/post/{id}", "getPostEarly", "One post"))
             .answers_plain(200, "`{post_detail}`: the post")
             .to(get_early),
-        early(RouteSpec::put(
-            "/post/update/{id}",
-            "replacePostEarly",
-            "Put another in its place",
-        ))
+        conditional(
+            early(RouteSpec::put(
+                "/post/update/{id}",
+                "replacePostEarly",
+                "Put another in its place",
+            )),
+            "post",
+        )
         .access(Access::AdminOrOwner)
         .json::<PostDraft>()
         .answers_plain(200, "`{data}`: the post")
         .to(put_early),
-        early(RouteSpec::delete(
-            "/post/delete/{id}",
-            "deletePostEarly",
-            "Delete a post",
-        ))
+        conditional(
+            early(RouteSpec::delete(
+                "/post/delete/{id}",
+                "deletePostEarly",
+                "Delete a post",
+            )),
+            "post",
+        )
         .access(Access::AdminOrOwner)
         .answers_plain(204, "Done")
         .to(delete_early),

@@ -24,6 +24,7 @@ pub fn routes() -> Vec<RouteSpec> {
             .answers::<Vec<VersionView>>(200, "All versions, by id")
             .to(list),
         RouteSpec::post("/versions", "createVersion", "Add a version")
+            .description("Idempotency-Key is ignored here.")
             .tag("versions")
             .access(Access::Admin)
             .json::<VersionInput>()

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use chrono::{DateTime, Utc};
 
+use tidegate_http::resource::type_name;
+
 use super::migration::{FOLDER as MIGRATIONS, LIST as STEPS};
 use super::{GenerateError, add_last, add_module, file_error, is_name, templates};
 
@@ -31,6 +33,42 @@ const TAKEN: [&str; 8] = [
 const KEYWORDS: &str = "abstract as async await become box break const continue crate do dyn else enum extern \
      false final fn for gen if impl in let loop macro match mod move mut override priv pub ref return \
      self static struct super trait true try type typeof unsafe unsized use virtual where while yield";
+
+/// Types that the written files use, beside which one of a resource's could not stand.
+const TYPES: [&str; 24] = [
+    "Column",
+    "Date",
+    "Day",
+    "Deserialize",
+    "Entity",
+    "Err",
+    "Line",
+    "List",
+    "Method",
+    "Model",
+    "Moment",
+    "None",
+    "Ok",
+    "Option",
+    "Record",
+    "Resource",
+    "Result",
+    "Serialize",
+    "Some",
+    "Spec",
+    "String",
+    "Text",
+    "Unreadable",
+    "Value",
+];
+/// Tables of Tidegate's own that no path is called after.
+const TABLES: [&str; 5] = [
+    "api_keys",
+    "idempotency_keys",
+    "refresh_tokens",
+    "sessions",
+    "votes",
+];
 
 /// A resource to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +164,11 @@ impl Field {
 }
 
 impl Definition {
+    /// What one is called.
+    pub fn singular(&self) -> &str {
+        &self.singular
+    }
+
     /// Reads the words of the command line. `taken` are the first segments of the paths that
     /// are there.
     ///
@@ -144,31 +187,52 @@ impl Definition {
                 return Err(GenerateError::Name(name.to_owned()));
             }
         }
-        if KEYWORDS.split_whitespace().any(|word| word == singular) {
-            let text = format!("\"{singular}\" is a word of Rust; give another by --singular");
-            return Err(GenerateError::Definition(text));
+        let fault = |text: String| Err(GenerateError::Definition(text));
+        let is_keyword = |name: &str| KEYWORDS.split_whitespace().any(|word| word == name);
+        let type_name = type_name(&singular);
+        if is_keyword(plural) {
+            return fault(format!("\"{plural}\" is a word of Rust; choose another"));
         }
-        if taken.iter().any(|taken| taken == plural) {
-            let text = format!("there are routes below /{plural} already");
-            return Err(GenerateError::Definition(text));
+        if is_keyword(&singular) || TYPES.contains(&type_name.as_str()) {
+            return fault(format!(
+                "\"{singular}\" means something else in the code; give another by --singular"
+            ));
+        }
+        if taken.iter().any(|taken| taken == plural) || TABLES.contains(&plural) {
+            return fault(format!(
+                "there are routes or a table called {plural} already"
+            ));
         }
         let fields = fields
             .iter()
             .map(|field| Field::parse(field))
             .collect::<Result<Vec<_>, _>>()?;
         for (at, field) in fields.iter().enumerate() {
-            if fields.iter().take(at).any(|other| other.name == field.name) {
-                let text = format!("the field \"{}\" is there twice", field.name);
-                return Err(GenerateError::Definition(text));
+            let name = &field.name;
+            let column = self::type_name(name);
+            // In the code `line_2` and `line2` are both `Line2`.
+            if fields
+                .iter()
+                .take(at)
+                .any(|other| self::type_name(&other.name) == column)
+            {
+                return fault(format!("the field \"{name}\" is there twice"));
+            }
+            // An index is called after both; MySQL's names have 64 characters.
+            if plural.len() + name.len() + "__key".len() > 64 {
+                return fault(format!(
+                    "\"{plural}\" and \"{name}\" are together longer than 59 characters"
+                ));
             }
         }
         if fields.iter().all(|field| field.optional) {
-            let text = "give at least one field that may not be null, such as name:string";
-            return Err(GenerateError::Definition(text.to_owned()));
+            return fault(
+                "give at least one field that may not be null, such as name:string".to_owned(),
+            );
         }
         Ok(Self {
             plural: plural.to_owned(),
-            type_name: type_name(&singular),
+            type_name,
             singular,
             owned,
             fields,
@@ -189,21 +253,12 @@ fn singular_of(plural: &str) -> String {
     plural.strip_suffix('s').unwrap_or(plural).to_owned()
 }
 
-/// `loan_request` is `LoanRequest`.
-pub(super) fn type_name(name: &str) -> String {
-    let capital = |word: &str| {
-        let (first, rest) = word.split_at(word.len().min(1));
-        first.to_ascii_uppercase() + rest
-    };
-    name.split('_').map(capital).collect()
-}
-
 /// Writes the files of a resource below `root` (the root of the sources), enters them where
 /// they must be known, and gives their paths.
 ///
 /// # Errors
-/// A file that is there already, a list that is not, or one that cannot be written. Nothing
-/// is written then.
+/// A file that is there already, or a list that is not: nothing is written then. A file that
+/// cannot be written.
 pub fn generate(
     root: &Path,
     definition: &Definition,
@@ -232,7 +287,9 @@ pub fn generate(
         ),
     ]
     .map(|(path, text)| (root.join(path), text));
-    if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
+    // A module may be a folder too.
+    let there = |path: &Path| path.exists() || path.with_extension("").exists();
+    if let Some((path, _)) = files.iter().find(|(path, _)| there(path)) {
         return Err(GenerateError::Exists(path.clone()));
     }
     let read = |path: &str| {
@@ -330,8 +387,17 @@ mod tests {
         for (plural, fields, reason) in [
             ("Books", &["a:int"][..], "is no name"),
             ("books_", &["a:int"], "is no name"),
-            ("users", &["a:int"], "there are routes below /users already"),
-            ("types", &["a:int"], "is a word of Rust"),
+            ("users", &["a:int"], "called users already"),
+            ("votes", &["a:int"], "called votes already"),
+            ("types", &["a:int"], "give another by --singular"),
+            ("records", &["a:int"], "give another by --singular"),
+            ("loop", &["a:int"], "is a word of Rust"),
+            (
+                "customer_support_escalation_requests",
+                &["expected_resolution_deadline:date"],
+                "longer than 59",
+            ),
+            ("books", &["line_2:int", "line2:int"], "there twice"),
             ("books", &[], "at least one field"),
             ("books", &["a:int?"], "at least one field"),
             ("books", &["a"], "one of string, text, int"),

@@ -1,6 +1,8 @@
 //! The files of a generated resource. They are formatted by rustfmt after they are written.
 
-use super::resource::{Definition, Field, Kind, type_name};
+use tidegate_http::resource::type_name;
+
+use super::resource::{Definition, Field, Kind};
 
 impl Field {
     /// The type of the draft's member.

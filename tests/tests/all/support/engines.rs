@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row as _};
 use tempfile::TempDir;
 
 /// An engine that tests run on.
@@ -121,35 +121,78 @@ impl TestDatabase {
 
     /// The columns that stand first in an index of a table of Tidegate's own.
     pub async fn indexed_columns(&self, table: &str) -> Vec<String> {
+        let sql = if self.engine.is_server() {
+            format!(
+                "SELECT CAST(column_name AS CHAR) FROM information_schema.statistics \
+                 WHERE table_schema = DATABASE() AND table_name = '{table}' AND seq_in_index = 1"
+            )
+        } else {
+            format!(
+                "SELECT c.name FROM pragma_index_list('{table}') AS i \
+                 JOIN pragma_index_info(i.name) AS c WHERE c.seqno = 0"
+            )
+        };
+        self.ask(&sql).await.lines().map(str::to_owned).collect()
+    }
+
+    /// Has the engine count what is in a table of Tidegate's own.
+    pub async fn analyze(&self, table: &str) {
+        let word = if self.engine.is_server() {
+            "TABLE "
+        } else {
+            ""
+        };
+        self.ask(&format!("ANALYZE {word}{table}")).await;
+    }
+
+    /// How the engine would carry out a statement on Tidegate's own tables.
+    pub async fn plan(&self, sql: &str) -> String {
+        let explain = match self.engine {
+            TestEngine::Sqlite => "EXPLAIN QUERY PLAN",
+            TestEngine::MySql => "EXPLAIN FORMAT=TRADITIONAL",
+            TestEngine::MariaDb => "EXPLAIN",
+        };
+        self.ask(&format!("{explain} {sql}")).await
+    }
+
+    /// The texts of all rows that a statement gives on Tidegate's own database.
+    pub async fn ask(&self, sql: &str) -> String {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let mut text = String::new();
         match &self.url {
             Some(url) => {
                 let mut connection = MySqlConnection::connect(url).await.expect("a connection");
-                let columns: Vec<Vec<u8>> = sqlx::query_scalar(
-                    "SELECT CAST(column_name AS BINARY) FROM information_schema.statistics \
-                     WHERE table_schema = DATABASE() AND table_name = ? AND seq_in_index = 1",
-                )
-                .bind(table)
-                .fetch_all(&mut connection)
-                .await
-                .expect("the indexes");
-                let text = |name: Vec<u8>| String::from_utf8_lossy(&name).into_owned();
-                columns.into_iter().map(text).collect()
+                for row in sqlx::raw_sql(sql)
+                    .fetch_all(&mut connection)
+                    .await
+                    .expect("an answer")
+                {
+                    let columns =
+                        (0..row.len()).map(|at| row.try_get_unchecked::<Option<Vec<u8>>, _>(at));
+                    let texts = columns.filter_map(|bytes| {
+                        Some(String::from_utf8_lossy(&bytes.ok()??).into_owned())
+                    });
+                    text += &(texts.collect::<Vec<_>>().join(" ") + "\n");
+                }
             }
             None => {
-                let file = self.data_dir().join("tidegate.db");
-                let url = format!("sqlite://{}", file.display());
+                let url = format!("sqlite://{}", self.data_dir().join("tidegate.db").display());
                 let mut connection = sqlx::SqliteConnection::connect(&url)
                     .await
                     .expect("a connection");
-                sqlx::query_scalar(
-                    "SELECT c.name FROM pragma_index_list(?) AS i JOIN pragma_index_info(i.name) AS c WHERE c.seqno = 0",
-                )
-                .bind(table)
-                .fetch_all(&mut connection)
-                .await
-                .expect("the indexes")
+                for row in sqlx::raw_sql(sql)
+                    .fetch_all(&mut connection)
+                    .await
+                    .expect("an answer")
+                {
+                    let columns =
+                        (0..row.len()).map(|at| row.try_get_unchecked::<Option<String>, _>(at));
+                    let texts = columns.filter_map(|text| text.ok()?);
+                    text += &(texts.collect::<Vec<_>>().join(" ") + "\n");
+                }
             }
         }
+        text
     }
 
     /// A name for a gateway database that no other test uses and that is dropped at the end.

@@ -11,7 +11,7 @@ use super::engines::{TestDatabase, TestEngine};
 pub struct Fixture {
     pub database: Database,
     pub stores: Stores,
-    _room: TestDatabase,
+    pub room: TestDatabase,
 }
 
 /// Opens one.
@@ -26,7 +26,7 @@ pub async fn open(engine: TestEngine) -> Fixture {
     Fixture {
         stores: Stores::new(database.clone()),
         database,
-        _room: room,
+        room,
     }
 }
 

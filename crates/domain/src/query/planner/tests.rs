@@ -289,3 +289,36 @@ fn patterns_are_taken_apart() {
     assert_eq!(like_pattern("\\"), [literal("\\")]);
     assert_eq!(like_pattern(&"*".repeat(1000)), [AnyRun]);
 }
+
+#[test]
+fn an_order_that_holds_a_key_is_not_ended_with_another() {
+    let paged = |nullable: bool| {
+        let mut table = Table::clone(&films());
+        let key: Vec<String> = table.primary_key.clone();
+        let other = table.columns.iter_mut().find(|column| {
+            !key.contains(&column.name) && column.column_type.class() == TypeClass::Text
+        });
+        let other = other.unwrap();
+        other.nullable = nullable;
+        let name = other.name.clone();
+        table.indexes.push(crate::gateway::schema::Index {
+            name: "key".into(),
+            columns: vec![name.clone()],
+            unique: true,
+        });
+        let query = Query {
+            order: vec![OrderTerm {
+                column: name,
+                descending: true,
+                nulls: None,
+            }],
+            limit: Some(1),
+            ..Query::default()
+        };
+        let plan = Planner::default().read(&Arc::new(table), &query).unwrap();
+        plan.order().len()
+    };
+    assert_eq!(paged(false), 1);
+    // Nulls are not kept apart by a key.
+    assert_eq!(paged(true), 2);
+}

@@ -13,6 +13,7 @@ use super::super::pool::MySqlPool;
 use super::rows::{execute, fetch};
 use super::transaction::{Work, number, transact};
 use crate::engine::Engine;
+use crate::error::is_lock_error;
 
 /// Claims a key in a transaction in which nothing was done yet; `None` when the write is to be
 /// carried out.
@@ -25,7 +26,7 @@ pub(super) async fn claim<T>(
         return Ok(None);
     };
     let found = match fetch(connection, &keys.find(once)).await {
-        Err(error) if is_locked(&error) => return Ok(Some(Outcome::InProgress)),
+        Err(error) if is_lock_error(&error) => return Ok(Some(Outcome::InProgress)),
         found => found?,
     };
     if let Some(row) = found.first()
@@ -41,16 +42,11 @@ pub(super) async fn claim<T>(
     }
     match execute(connection, &keys.claim(once)).await {
         // Somebody was faster between the two statements.
-        Err(error) if is_locked(&error) || number(&error) == Some(1062) => {
+        Err(error) if is_lock_error(&error) || number(&error) == Some(1062) => {
             Ok(Some(Outcome::InProgress))
         }
         done => done.map(|_| None),
     }
-}
-
-/// Whether a row is locked by somebody else: not waited for, or waited for in vain.
-fn is_locked(error: &sqlx::Error) -> bool {
-    matches!(number(error), Some(1205 | 3572))
 }
 
 /// Does work in a transaction of its own, once if it has a key.
