@@ -21,3 +21,4 @@ pub mod system;
 pub mod text;
 pub mod transaction;
 pub mod version;
+pub mod webhook;

@@ -66,6 +66,10 @@ const MUST_NOT_SEE: [(&str, &[&str]); 5] = [
             "jsonwebtoken",
             "rand",
             "uuid",
+            "hmac",
+            "sha1",
+            "sha2",
+            "chacha20poly1305",
         ],
     ),
     (

@@ -1,0 +1,12 @@
+//! The webhook inbox: how messages of providers are told apart, proven and answered.
+//!
+//! Nothing here trusts a message. A delivery id says nothing of who sent it, and a
+//! handshake is answered to anybody; only a [`signature::Verdict`] proves an origin.
+
+pub mod form;
+pub mod handshake;
+pub mod header;
+mod pointer;
+pub mod provider;
+pub mod seal;
+pub mod signature;
