@@ -40,6 +40,14 @@ pub(crate) fn mac(key: &[u8], message: &[u8]) -> [u8; LENGTH] {
     mac.finalize().into_bytes().into()
 }
 
+/// A key for one use by HKDF-SHA256 (RFC 5869) without a salt, for ciphers that take one of
+/// this length.
+pub(crate) fn expand(secret: &[u8], info: &[u8]) -> [u8; LENGTH] {
+    let extracted = mac(&[0; LENGTH], secret);
+    // The first block of the output is all of it.
+    mac(&extracted, &[info, &[1]].concat())
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -52,6 +60,21 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
             ]
         })
         .map(char::from)
+        .collect()
+}
+
+/// The bytes of hexadecimal digits in either case.
+pub(crate) fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| {
+        let value = char::from(byte).to_digit(16)?;
+        u8::try_from(value).ok()
+    };
+    let (pairs, []) = digits.as_chunks::<2>() else {
+        return None;
+    };
+    pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
         .collect()
 }
 
@@ -74,6 +97,23 @@ mod tests {
             )),
             long
         );
+    }
+
+    #[test]
+    fn the_third_test_case_of_rfc_5869() {
+        let expected = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d";
+        assert_eq!(hex(&expand(&[0x0b; 22], b"")), expected);
+        assert_ne!(expand(b"pepper", b"a"), expand(b"pepper", b"b"));
+    }
+
+    #[test]
+    fn hexadecimal_is_read_as_it_is_written() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(unhex(hex(&bytes).as_bytes()), Some(bytes.clone()));
+        assert_eq!(unhex(hex(&bytes).to_uppercase().as_bytes()), Some(bytes));
+        for bad in ["0", "0g", "+1", "0x00", " 00", "ä"] {
+            assert_eq!(unhex(bad.as_bytes()), None, "{bad}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rand::TryRng;
-use rand::rngs::SysRng;
+use rand::rngs::{SysError, SysRng};
 use tidegate_domain::system::{Clock, Randomness};
 
 /// The system's clock.
@@ -30,9 +30,12 @@ impl SystemRandom {
         reason = "a server without randomness must not hand out secrets"
     )]
     fn fill(bytes: &mut [u8]) {
-        SysRng
-            .try_fill_bytes(bytes)
-            .expect("the operating system has no random numbers");
+        Self::try_fill(bytes).expect("the operating system has no random numbers");
+    }
+
+    /// Fills `bytes`, for whoever can tell that there are no random numbers.
+    pub(crate) fn try_fill(bytes: &mut [u8]) -> Result<(), SysError> {
+        SysRng.try_fill_bytes(bytes)
     }
 }
 
