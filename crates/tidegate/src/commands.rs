@@ -17,10 +17,12 @@ use tidegate_persistence::stores::Stores;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{self, App};
+use crate::app::App;
 use crate::cli::{Cli, Command, Config, CreateUser, Migrate, New, NewResource, Users};
 use crate::config::{Profile, Settings, Sources};
 use crate::generate::resource::Definition;
+use crate::running::ensure_migrated;
+use crate::wiring::wire;
 use crate::{generate, telemetry, terminal};
 
 /// How long `healthcheck` waits for an answer.
@@ -192,9 +194,9 @@ async fn create_user(settings: &Settings, app: &App, user: CreateUser) -> anyhow
     let database = app.open_database(settings).await?;
     match settings.profile {
         Profile::Development => drop(database.migrate_up(&Target::All).await?),
-        Profile::Production => app::ensure_migrated(&database).await?,
+        Profile::Production => ensure_migrated(&database).await?,
     }
-    let services = app::services(settings, &Stores::new(database.clone()))?;
+    let services = wire(settings.clone(), Stores::new(database.clone()))?;
     let input = AccountInput {
         username: Some(user.username),
         email: user.email,

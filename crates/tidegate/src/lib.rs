@@ -8,5 +8,7 @@ pub mod config;
 pub mod generate;
 mod parts;
 mod resources;
+mod running;
 pub mod telemetry;
 mod terminal;
+mod wiring;

@@ -1,0 +1,261 @@
+//! A running server: what is done before it answers, while it runs, and when it stops.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tidegate_application::accounts::{AccountInput, CreatedAccount};
+use tidegate_application::error::AppError;
+use tidegate_domain::error::StoreError;
+use tidegate_http::app::Extension;
+use tidegate_persistence::database::{Database, Target};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Profile;
+use crate::parts;
+use crate::wiring::Wired;
+
+/// How often a node learns what other nodes changed: ended sessions and versions.
+/// A session that ended must be refused everywhere within 5 seconds.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long such a look may take.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often sessions and idempotency keys that are over are deleted.
+const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// A started server.
+pub struct Running {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+    refresher: JoinHandle<()>,
+    database: Database,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Tells the server to stop: nothing new is accepted, what was accepted is answered.
+    /// [`Self::wait`] tells when that is done.
+    pub fn shutdown(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Waits until the server has stopped, and closes the database.
+    ///
+    /// # Errors
+    /// When the server failed.
+    pub async fn wait(self) -> anyhow::Result<()> {
+        let outcome = self.server.await;
+        self.refresher.abort();
+        self.database.close().await;
+        Ok(outcome.context("the server's task failed")??)
+    }
+}
+
+/// Prepares the database, and starts to listen and to keep what is in memory fresh.
+///
+/// # Errors
+/// An address in use; a database that cannot be prepared, whatever the patience.
+pub(crate) async fn run(
+    database: Database,
+    wired: Wired,
+    extension: Extension,
+) -> anyhow::Result<Running> {
+    let prepared = Arc::new(Preparation {
+        database: database.clone(),
+        wired: wired.clone(),
+    });
+
+    // What heals by itself must not keep a node from starting: it is tried again in the
+    // background, and until then requests get a 503.
+    let mut ready = prepared.run().await?;
+    let refresher = tokio::spawn({
+        let wired = wired.clone();
+        async move {
+            let mut interval = tokio::time::interval(REFRESH_INTERVAL);
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut answering = true;
+            let mut purged = None;
+            loop {
+                let now = interval.tick().await;
+                if !ready {
+                    ready = prepared.run().await.unwrap_or_else(|error| {
+                        tracing::error!("cannot prepare the database: {error:#}");
+                        false
+                    });
+                }
+                if !ready {
+                    continue;
+                }
+                // A query that hangs must not keep this node from asking again.
+                let refreshed = tokio::time::timeout(REFRESH_PATIENCE, refresh(&wired))
+                    .await
+                    .unwrap_or_else(|late| Err(StoreError::Unavailable(late.into())));
+                answering = report(refreshed, answering);
+                if answering && purged.is_none_or(|last| now - last >= PURGE_INTERVAL) {
+                    purged = Some(now);
+                    // Beside this loop, which must not wait for it.
+                    tokio::spawn(purge(wired.clone()));
+                }
+            }
+        }
+    });
+
+    let settings = &wired.settings;
+    let listener = TcpListener::bind(settings.server.address)
+        .with_context(|| format!("cannot listen on {}", settings.server.address))?;
+    let address = listener.local_addr()?;
+    let shutdown = CancellationToken::new();
+    let server = tidegate_http::app::serve(
+        listener,
+        parts::http_options(settings),
+        wired.http,
+        extension,
+        shutdown.clone().cancelled_owned(),
+    )?;
+    Ok(Running {
+        address,
+        shutdown,
+        server: tokio::spawn(server),
+        refresher,
+        database,
+    })
+}
+
+/// Refuses a database whose schema is not that of this version.
+///
+/// # Errors
+/// When a migration is pending, or the database fails.
+pub(crate) async fn ensure_migrated(database: &Database) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        database.is_migrated().await?,
+        "the database lacks migrations of this version: run `tidegate migrate up` first"
+    );
+    Ok(())
+}
+
+/// What has to be done once before the first request can be answered.
+struct Preparation {
+    database: Database,
+    wired: Wired,
+}
+
+impl Preparation {
+    /// Migrates (development), makes the first administrator, and fills what is kept in
+    /// memory. False when the database is away; then it is to be run again.
+    async fn run(&self) -> anyhow::Result<bool> {
+        match self.prepare().await {
+            Ok(()) => Ok(true),
+            Err(error) if is_away(&error) => {
+                tracing::warn!("the database does not answer; it will be asked again: {error:#}");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn prepare(&self) -> anyhow::Result<()> {
+        match self.database.ping().await {
+            // A server that was away at the start may lack the database; migrating makes it.
+            Ok(()) | Err(StoreError::Missing { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match self.wired.settings.profile {
+            Profile::Development => {
+                let applied = self.database.migrate_up(&Target::All).await?;
+                if !applied.is_empty() {
+                    tracing::info!(count = applied.len(), "migrated the database");
+                }
+            }
+            Profile::Production => ensure_migrated(&self.database).await?,
+        }
+        self.first_administrator().await?;
+        refresh(&self.wired).await?;
+        Ok(())
+    }
+
+    async fn first_administrator(&self) -> anyhow::Result<()> {
+        let accounts = &self.wired.http.accounts;
+        let admin = &self.wired.settings.admin;
+        if admin.password.is_none() && self.wired.settings.profile == Profile::Production {
+            if !accounts.any().await? {
+                tracing::warn!(
+                    "there are no users yet: make an administrator with `tidegate users create --admin --username NAME`"
+                );
+            }
+            return Ok(());
+        }
+        let input = AccountInput {
+            username: Some(admin.username.clone()),
+            email: None,
+            password: admin.password.clone(),
+        };
+        match accounts.create_first_administrator(input).await {
+            Ok(Some(CreatedAccount { user, password })) => {
+                tracing::info!(user = user.id.0, "made the first administrator");
+                if let Some(password) = password {
+                    crate::terminal::first_administrator(user.username.as_str(), password.reveal());
+                }
+                Ok(())
+            }
+            // Another node was faster.
+            Ok(None) | Err(AppError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error).context("cannot make the first administrator"),
+        }
+    }
+}
+
+/// Whether the database is away for now, somewhere down in the error.
+fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref::<StoreError>(),
+            Some(StoreError::Unavailable(_))
+        ) || matches!(
+            cause.downcast_ref::<AppError>(),
+            Some(AppError::Store(StoreError::Unavailable(_)))
+        )
+    })
+}
+
+async fn refresh(wired: &Wired) -> Result<(), StoreError> {
+    wired.ended.refresh().await?;
+    wired.http.versions.refresh().await
+}
+
+/// Deletes what is over: sessions, and the keys of requests that may be repeated.
+async fn purge(wired: Wired) {
+    if let Err(error) = wired.http.authenticator.purge_sessions().await {
+        tracing::warn!(%error, "expired sessions could not be deleted");
+    }
+    let keys = wired.stores.idempotency();
+    if let Err(error) = wired.idempotency.purge(&keys).await {
+        tracing::warn!(%error, "expired idempotency keys could not be deleted");
+    }
+}
+
+/// Notes in the log when the database goes away and when it is back, once each.
+fn report(outcome: Result<(), StoreError>, was_answering: bool) -> bool {
+    match outcome {
+        Ok(()) => {
+            if !was_answering {
+                tracing::info!("the database answers again");
+            }
+            true
+        }
+        Err(error) => {
+            if was_answering {
+                tracing::warn!(%error, "the database does not answer");
+            }
+            false
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The wiring: use cases with their adapters, as the settings say.
+
+use std::sync::Arc;
+
+use tidegate_application::accounts::{Accounts, AccountsParts};
+use tidegate_application::auth::{Authenticator, AuthenticatorParts, TokenPolicy};
+use tidegate_application::backoff::LoginBackoff;
+use tidegate_application::crud::CrudParts;
+use tidegate_application::ended::EndedSessions;
+use tidegate_application::gateway::Gateway;
+use tidegate_application::idempotency::Idempotency;
+use tidegate_application::rows::Rows;
+use tidegate_application::versions::Versions;
+use tidegate_domain::query::planner::{Limits, Planner};
+use tidegate_domain::system::{Clock, Randomness};
+use tidegate_http::app::Services;
+use tidegate_persistence::resource::Record;
+use tidegate_persistence::stores::Stores;
+
+use crate::config::{FullTableWrites, Settings};
+use crate::parts;
+
+/// The parts of a running Tidegate: what handlers call, and what use cases are made of.
+#[derive(Clone)]
+pub struct Wired {
+    /// The settings.
+    pub settings: Settings,
+    /// What handlers call.
+    pub http: Services,
+    /// The ports on the own database.
+    pub stores: Stores,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub randomness: Arc<dyn Randomness>,
+    /// Keeps repeated requests apart.
+    pub idempotency: Idempotency,
+    pub(crate) ended: Arc<EndedSessions>,
+}
+
+impl Wired {
+    /// The ports of a resource's use cases.
+    pub fn crud_parts<R: Record>(&self) -> CrudParts<R> {
+        CrudParts {
+            records: Arc::new(self.stores.records()),
+            unit_of_work: Arc::new(self.stores.clone()),
+            idempotency: self.idempotency.clone(),
+            clock: self.clock.clone(),
+            randomness: self.randomness.clone(),
+        }
+    }
+}
+
+/// Wires the use cases to their adapters.
+///
+/// # Errors
+/// Settings that an adapter cannot work with.
+pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> {
+    let clock: Arc<dyn Clock> = Arc::new(tidegate_auth::SystemClock);
+    let randomness: Arc<dyn Randomness> = Arc::new(tidegate_auth::SystemRandom);
+    let hasher = parts::hasher(&settings);
+    let digest = parts::digest(&settings);
+    let policy = TokenPolicy {
+        access_life: chrono::TimeDelta::from_std(settings.auth.access_token_lifetime)?,
+        refresh_life: chrono::TimeDelta::from_std(settings.auth.refresh_token_lifetime)?,
+        max_sessions: settings.auth.max_sessions.into(),
+    };
+    let sessions = Arc::new(stores.sessions());
+    let ended = Arc::new(EndedSessions::new(
+        sessions.clone(),
+        clock.clone(),
+        policy.access_life,
+    ));
+    let backoff = Arc::new(LoginBackoff::new(clock.clone(), settings.limits.enabled));
+    let authenticator = Authenticator::new(
+        AuthenticatorParts {
+            users: Arc::new(stores.users()),
+            sessions,
+            api_keys: Arc::new(stores.api_keys()),
+            tokens: parts::tokens(&settings),
+            hasher: hasher.clone(),
+            digest: digest.clone(),
+            clock: clock.clone(),
+            randomness: randomness.clone(),
+            ended: ended.clone(),
+            backoff: backoff.clone(),
+        },
+        policy,
+    );
+    let accounts = Accounts::new(
+        AccountsParts {
+            users: Arc::new(stores.users()),
+            unit_of_work: Arc::new(stores.clone()),
+            hasher,
+            digest,
+            clock: clock.clone(),
+            randomness: randomness.clone(),
+            ended: ended.clone(),
+            backoff,
+        },
+        settings.auth.registration,
+    );
+    let versions = Arc::new(Versions::new(Arc::new(stores.versions())));
+    let adapters = parts::gateway(&settings)?;
+    let gateway = Arc::new(Gateway::new(
+        adapters.catalog.clone(),
+        adapters.editor,
+        adapters.users,
+        adapters.own_name,
+    ));
+    let planner = Planner::new(Limits {
+        max_rows: settings.rest.max_rows,
+        full_table_writes: settings.rest.full_table_writes == FullTableWrites::Allow,
+    });
+    let idempotency = Idempotency::new(clock.clone());
+    let rows = Rows::new(
+        gateway.clone(),
+        adapters.catalog,
+        adapters.rows,
+        planner,
+        idempotency.clone(),
+    );
+    let http = Services {
+        authenticator: Arc::new(authenticator),
+        accounts: Arc::new(accounts),
+        versions,
+        gateway,
+        rows: Arc::new(rows),
+        randomness: randomness.clone(),
+    };
+    Ok(Wired {
+        settings,
+        http,
+        stores,
+        idempotency,
+        clock,
+        randomness,
+        ended,
+    })
+}
