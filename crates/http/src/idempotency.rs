@@ -177,7 +177,7 @@ pub fn parameter() -> Parameter {
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .description(Some(
-            "A name of the request, such as a random UUID. Sent again within 24 hours it is carried out once, and answered as the first time with `Idempotency-Replayed: true`. Another body or query under the same key is 422, a repetition while the first is under way 409. The rows of a CSV import are not shown again.",
+            "A name of the request, such as a random UUID. Sent again within 24 hours it is carried out once, and answered as the first time with `Idempotency-Replayed: true`. Another body or query under the same key is 422, a repetition while the first is under way 409. Rows of a CSV import, and those of an answer over 8 MiB, are not shown again.",
         ))
         .schema(Some(text.build()))
         .build()
