@@ -437,6 +437,29 @@ mod tests {
     }
 
     #[test]
+    fn routes_that_take_a_key_or_a_condition_say_what_comes_of_it() {
+        let document = json();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let names: Vec<&str> = parameters.filter_map(|it| it["name"].as_str()).collect();
+                for (name, status) in [
+                    ("Idempotency-Key", "409"),
+                    ("If-Match", "412"),
+                    ("If-Match", "428"),
+                    ("If-None-Match", "304"),
+                ] {
+                    let answered = operation["responses"].get(status).is_some();
+                    assert!(
+                        answered || !names.contains(&name),
+                        "{method} {path}: {status}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_reference_leads_somewhere() {
         fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
             match value {

@@ -52,6 +52,7 @@ pub fn routes() -> Vec<RouteSpec> {
         .parameter(idempotency::parameter())
         .json::<PostDraft>()
         .answers_plain(201, "`{data}`: the post")
+        .answers_plain(409, idempotency::UNDER_WAY)
         .to(create_early),
         early(RouteSpec::get("/post/{id}", "getPostEarly", "One post"))
             .answers_plain(200, "`{post_detail}`: the post")
