@@ -68,7 +68,7 @@ pub trait UseCases<R: Resource>: 'static {
         auth: &Authorized<Write<R>>,
         draft: R::Draft,
         request: Option<&RepeatableRequest>,
-        answer: impl Fn(&Self::Shown) -> Answer,
+        answer: impl Fn(&Self::Shown) -> Result<Answer, AppError>,
     ) -> Result<Reply<Self::Shown>, AppError>;
 
     /// The record with this key, if the principal sees it.
@@ -127,7 +127,7 @@ impl<R: Resource> UseCases<R> for Crud<R> {
         auth: &Authorized<Write<R>>,
         draft: R::Draft,
         request: Option<&RepeatableRequest>,
-        answer: impl Fn(&Entity<R>) -> Answer,
+        answer: impl Fn(&Entity<R>) -> Result<Answer, AppError>,
     ) -> Result<Reply<Entity<R>>, AppError> {
         let parts = &self.0;
         let now = now(parts.clock.as_ref());

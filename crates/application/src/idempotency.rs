@@ -84,13 +84,13 @@ impl Idempotency {
     /// before; `answer` is kept with it.
     ///
     /// # Errors
-    /// Those of `body`, after which nothing is kept; a repetition under way or with another
-    /// content.
+    /// Those of `body` and `answer`, after which nothing is kept; a repetition under way or with
+    /// another content.
     pub async fn once<T: ?Sized + Repeatable + 'static, V>(
         &self,
         work: &dyn UnitOfWork<T>,
         request: Option<&RepeatableRequest>,
-        answer: impl Fn(&V) -> Answer,
+        answer: impl Fn(&V) -> Result<Answer, AppError>,
         body: impl AsyncFn(&T) -> Result<V, AppError>,
     ) -> Result<Reply<V>, AppError> {
         let Some(request) = request else {
@@ -109,7 +109,7 @@ impl Idempotency {
             let value = body(transaction).await?;
             let kept = Kept {
                 fingerprint: request.fingerprint.clone(),
-                answer: answer(&value),
+                answer: answer(&value)?,
             };
             keys.complete(&request.id, &kept).await?;
             Ok(Reply::New(value))

@@ -68,7 +68,7 @@ impl Posts {
         id: i64,
         direction: Direction,
         request: Option<&RepeatableRequest>,
-        answer: impl Fn(&()) -> Answer,
+        answer: impl Fn(&()) -> Result<Answer, AppError>,
     ) -> Result<Reply<()>, AppError> {
         let now = now(self.0.clock.as_ref());
         let work = self.0.unit_of_work.as_ref();
@@ -93,7 +93,7 @@ impl UseCases<Post> for Posts {
         auth: &Authorized<Write<Post>>,
         draft: PostDraft,
         request: Option<&RepeatableRequest>,
-        answer: impl Fn(&PostDetails) -> Answer,
+        answer: impl Fn(&PostDetails) -> Result<Answer, AppError>,
     ) -> Result<Reply<PostDetails>, AppError> {
         let now = now(self.0.clock.as_ref());
         let record = new_record(

@@ -3,9 +3,10 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, HeaderName, IF_MATCH, IF_NONE_MATCH, VARY,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+    VARY,
 };
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use serde::Serialize;
@@ -45,21 +46,14 @@ impl Tagged {
 
     /// A 200 with the representation and its tag.
     pub(crate) fn response(self) -> HttpResponse {
-        let mut response = self.untagged();
-        let tag = self.tag.to_string().parse();
-        if let Ok(tag) = tag {
-            response.headers_mut().insert(ETAG, tag);
-        }
-        response
+        let tag = self.tag.to_string();
+        ok().insert_header((ETAG, tag)).body(self.body)
     }
 
     /// A 200 with the representation alone: to a `PUT` a tag would say that what was sent was
     /// stored to the letter (RFC 9110, section 9.3.4).
-    pub(crate) fn untagged(&self) -> HttpResponse {
-        HttpResponse::Ok()
-            .insert_header((VARY, VARIES))
-            .insert_header((CONTENT_TYPE, "application/json"))
-            .body(self.body.clone())
+    pub(crate) fn untagged(self) -> HttpResponse {
+        ok().body(self.body)
     }
 
     /// The answer to a `GET`: 304 where the client has this representation.
@@ -84,10 +78,18 @@ impl Tagged {
             self.response()
         };
         // Whoever keeps it asks before using it again, and no shared cache keeps it.
-        let keep = actix_web::http::header::HeaderValue::from_static("private, no-cache");
+        let keep = HeaderValue::from_static("private, no-cache");
         response.headers_mut().insert(CACHE_CONTROL, keep);
         Ok(response)
     }
+}
+
+fn ok() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((VARY, VARIES))
+        .insert_header((CONTENT_TYPE, "application/json"));
+    response
 }
 
 /// `*`, or tags.

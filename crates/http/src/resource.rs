@@ -257,9 +257,7 @@ pub async fn make<R: Resource, U: UseCases<R>>(
         .create(auth, draft, repeatable.as_ref(), answer)
         .await?
     {
-        Reply::New(shown) => Ok(idempotency::response(&created::<R, U>(
-            &shown, context, wrapper,
-        ))),
+        Reply::New(shown) => Ok(idempotency::response(&answer(&shown)?)),
         Reply::Repeated(answer) => Ok(replayed(&answer)),
     }
 }
@@ -268,7 +266,7 @@ fn created<R: Resource, U: UseCases<R>>(
     shown: &U::Shown,
     context: &RequestContext,
     wrapper: Wrapper,
-) -> Answer {
+) -> Result<Answer, AppError> {
     let mut headers = vec![
         (CONTENT_TYPE.to_string(), "application/json".to_owned()),
         (VARY.to_string(), VARIES.to_owned()),
@@ -277,19 +275,13 @@ fn created<R: Resource, U: UseCases<R>>(
         let place = format!("{}/{}/{key}", context.base_url, R::SPEC.plural);
         headers.push((LOCATION.to_string(), place));
     }
-    let body = match wrapped(shown, wrapper) {
-        Ok(Tagged { body, tag }) => {
-            headers.push((ETAG.to_string(), tag.to_string()));
-            body
-        }
-        // Everything that is shown is JSON; were it not, the record is made all the same.
-        Err(_) => Bytes::from_static(b"null"),
-    };
-    Answer {
+    let Tagged { body, tag } = wrapped(shown, wrapper)?;
+    headers.push((ETAG.to_string(), tag.to_string()));
+    Ok(Answer {
         status: 201,
         headers,
         body,
-    }
+    })
 }
 
 async fn get<R: Resource, U: UseCases<R>>(

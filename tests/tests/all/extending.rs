@@ -211,10 +211,22 @@ fn the_page_shows_what_the_command_writes_and_counts_it() {
     assert!(page.contains(&said), "the page should say: {said}");
 }
 
-/// `make test-extending` names the copy; without it there is nothing to be done.
+/// Every file that the page adds to is there with the line that it names. `make test-extending`
+/// names a copy of all sources, which it then builds; elsewhere those files alone are copied.
 #[test]
 fn the_page_is_put_into_a_copy() {
+    let steps = steps();
     if let Some(copy) = std::env::var_os("TIDEGATE_TEST_EXTENDING") {
-        assemble(Path::new(&copy), steps().iter());
+        return assemble(Path::new(&copy), steps.iter());
     }
+    let copy = tempfile::tempdir().expect("a folder");
+    for step in &steps {
+        let (Step::File { path, .. } | Step::Lines { path, .. }) = step;
+        let target = copy.path().join(path);
+        fs::create_dir_all(target.parent().expect("a folder")).expect("a folder");
+        if root().join(path).exists() {
+            fs::copy(root().join(path), target).expect("a copy");
+        }
+    }
+    assemble(copy.path(), steps.iter());
 }

@@ -121,12 +121,12 @@ fn proof<P: Permission + Default>(user: i64) -> Authorized<P> {
     principal(user, Role::User).authorize(P::default()).unwrap()
 }
 
-fn answer<T>(_: &T) -> Answer {
-    Answer {
+fn answer<T>(_: &T) -> Result<Answer, AppError> {
+    Ok(Answer {
         status: 201,
         headers: Vec::new(),
         body: "".into(),
-    }
+    })
 }
 
 #[tokio::test]

@@ -153,16 +153,18 @@ async fn vote(
         _ => return Err(InvalidInput::member("dir", "must be 1 or 0").into()),
     };
     let repeatable = repeatable(&request, auth.principal(), &body.text)?;
-    let answer = |(): &()| Answer {
-        status: StatusCode::CREATED.as_u16(),
-        headers: vec![(CONTENT_TYPE.to_string(), "application/json".to_owned())],
-        body: json!(Done { message }).to_string().into(),
+    let answer = |(): &()| {
+        Ok(Answer {
+            status: StatusCode::CREATED.as_u16(),
+            headers: vec![(CONTENT_TYPE.to_string(), "application/json".to_owned())],
+            body: json!(Done { message }).to_string().into(),
+        })
     };
     match posts
         .vote(&auth, vote.post_id, direction, repeatable.as_ref(), answer)
         .await?
     {
-        Reply::New(()) => Ok(idempotency::response(&answer(&()))),
+        Reply::New(()) => Ok(idempotency::response(&answer(&())?)),
         Reply::Repeated(answer) => Ok(replayed(&answer)),
     }
 }
