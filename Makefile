@@ -4,7 +4,7 @@ CARGO ?= cargo
 STEPS = $(wildcard migrations/src/m*.rs)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-extending lint fmt audit timing clean
+.PHONY: help run build test test-extending test-faults bench-inbox lint fmt audit timing clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ test: ## all tests on SQLite and a disposable MySQL or MariaDB; ARGS="..." for t
 
 test-extending: ## the code of docs/EXTENDING.md, built and tested in a copy
 	@scripts/test-extending
+
+test-faults: ## the webhook inbox while the program and its database are killed (minutes)
+	@scripts/test-faults
+
+bench-inbox: ## the webhook inbox beside bare clients of its database; ARGS="..." for the benchmark
+	@scripts/bench-inbox $(ARGS)
 
 # One profile and no RUSTFLAGS of our own, so that nothing is compiled twice.
 lint: ## format, clippy, documentation, dependency rules; warnings are errors

@@ -55,6 +55,8 @@ steps! {
     m20261125_000002_items,
     m20261125_000003_posts,
     m20261125_000004_employees,
+    m20261126_000001_webhooks,
+    m20261126_000002_inbox,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use tidegate_domain::error::{InvalidInput, StoreError, ViolationKind};
 use tidegate_domain::permission::Denied;
 use tidegate_domain::query::error::QueryError;
 use tidegate_domain::session::TokenError;
+use tidegate_domain::webhook::signature::Verdict;
 
 /// Why a use case did not do what was asked.
 #[derive(Debug, Error)]
@@ -38,6 +39,9 @@ pub enum AppError {
     /// What the client saw of the record is not what it is now (RFC 9110 section 13).
     #[error("The record is not what If-Match or If-None-Match say; read it again")]
     Precondition,
+    /// A message's signature is not good.
+    #[error("The signature is {0}; sign the body as it is sent, with a secret of this webhook")]
+    Signature(Verdict),
     /// The same request is under way.
     #[error("A request with this Idempotency-Key is being carried out; wait for its answer")]
     InProgress,
@@ -79,6 +83,12 @@ impl AppError {
             code,
             detail: detail.into(),
         }
+    }
+
+    /// Whether the record that a new one belongs to is not there.
+    pub(crate) fn is_missing_parent(error: &StoreError) -> bool {
+        matches!(error, StoreError::Constraint(violation)
+            if violation.kind == ViolationKind::ForeignKeyParent)
     }
 
     /// Whether a unique key whose name holds `part` refused the change.

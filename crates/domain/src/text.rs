@@ -53,6 +53,17 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
 }
 
 impl<const MIN: i64, const MAX: i64> Int<MIN, MAX> {
+    /// A number that is written in the source, brought into the range.
+    pub const fn of(number: i64) -> Self {
+        if number < MIN {
+            Self(MIN)
+        } else if number > MAX {
+            Self(MAX)
+        } else {
+            Self(number)
+        }
+    }
+
     /// The number.
     pub fn get(self) -> i64 {
         self.0

@@ -30,6 +30,7 @@ use crate::route::index::RouteIndex;
 use crate::route::{RouteSpec, register};
 use crate::routes::docs::Documentation;
 use crate::routes::files::fallback;
+use crate::routes::receiver::Arriving;
 
 /// How often clients that have become quiet are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(60);
@@ -70,6 +71,10 @@ pub struct HttpOptions {
     pub max_body_bytes: u64,
     /// The largest streamed import, in bytes.
     pub max_import_bytes: u64,
+    /// The largest message to a webhook, in bytes.
+    pub max_message_bytes: u64,
+    /// Within what time a message's body must have arrived.
+    pub message_timeout: Duration,
     /// The longest path with query, in bytes.
     pub max_url_bytes: usize,
     /// Whose forwarding headers are believed.
@@ -84,6 +89,10 @@ pub struct HttpOptions {
     pub general_per_minute: u32,
     /// Requests a minute and client under the strict limit.
     pub credentials_per_minute: u32,
+    /// Messages a minute and sender.
+    pub inbox_source_per_minute: u32,
+    /// Messages a minute to all webhooks of a user.
+    pub inbox_owner_per_minute: u32,
     /// Whether the documentation is open to everybody.
     pub docs_public: bool,
     /// Whether a change of a record must say by `If-Match` which one it means.
@@ -103,6 +112,8 @@ impl Default for HttpOptions {
             shutdown_timeout: Duration::from_secs(30),
             max_body_bytes: 10 * 1024 * 1024,
             max_import_bytes: 1024 * 1024 * 1024,
+            max_message_bytes: 5 * 1024 * 1024,
+            message_timeout: Duration::from_secs(60),
             max_url_bytes: 16 * 1024,
             trusted_proxies: Vec::new(),
             public_url: None,
@@ -110,6 +121,8 @@ impl Default for HttpOptions {
             limits_enabled: true,
             general_per_minute: 6000,
             credentials_per_minute: 30,
+            inbox_source_per_minute: 6000,
+            inbox_owner_per_minute: 60_000,
             docs_public: false,
             require_if_match: false,
             static_dir: None,
@@ -163,6 +176,7 @@ pub struct Layer {
     cors: web::Data<Cors>,
     gate: web::Data<Gate>,
     documentation: web::Data<Documentation>,
+    arriving: web::Data<Arriving>,
     data: Arc<[AddData]>,
 }
 
@@ -218,6 +232,7 @@ impl Layer {
             cors: web::Data::new(Cors::new(&options.cors_origins)),
             gate: web::Data::new(gate),
             documentation: web::Data::new(documentation),
+            arriving: web::Data::new(Arriving::new(options.max_message_bytes)),
             data: extension.data.into(),
             options: web::Data::new(options),
             services: web::Data::new(services),
@@ -246,6 +261,7 @@ impl Layer {
             .app_data(self.cors.clone())
             .app_data(self.gate.clone())
             .app_data(self.documentation.clone())
+            .app_data(self.arriving.clone())
             .configure(|config| {
                 data.iter().for_each(|add| add(config));
                 register::configure(&routes, config);
@@ -296,6 +312,8 @@ pub fn run(
         .keep_alive(KeepAlive::Timeout(options.keep_alive))
         .client_request_timeout(options.request_header_timeout)
         .client_disconnect_timeout(Duration::from_secs(5))
+        // Whoever hangs up while waiting for messages must not be handed any.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(options.shutdown_timeout.as_secs())
         .shutdown_signal(shutdown);
     if let Some(workers) = options.workers {

@@ -24,7 +24,8 @@ pub struct RequestContext {
     pub base_url: String,
     /// Whether the client speaks TLS, as a trusted proxy says.
     pub https: bool,
-    /// The path with its unreserved characters decoded.
+    /// The path as it may be logged: its unreserved characters are decoded, and the unguessable
+    /// part of a webhook's address is hidden.
     pub path: String,
     /// The route, if the path and method have one.
     pub route: Option<Arc<RouteInfo>>,

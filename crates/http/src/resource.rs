@@ -368,7 +368,7 @@ async fn update<R: Resource, U: UseCases<R>>(
 }
 
 /// A merge patch. Of a member that is given twice nobody knows which is meant.
-struct Patch(Map<String, Value>);
+pub(crate) struct Patch(pub(crate) Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Patch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -397,7 +397,7 @@ impl<'de> Deserialize<'de> for Patch {
 }
 
 /// Refuses another kind of patch that is JSON too (RFC 6902).
-fn refuse_json_patch(request: &HttpRequest) -> Result<(), ApiError> {
+pub(crate) fn refuse_json_patch(request: &HttpRequest) -> Result<(), ApiError> {
     match media_type(request)? {
         Some(found) if found.subtype() == "json-patch" => Err(unsupported(
             "application/merge-patch+json or application/json",
@@ -434,6 +434,9 @@ pub async fn remove<R: Resource, U: UseCases<R>>(
     Ok(use_cases.delete(auth, key, condition).await?)
 }
 
-fn check(conditions: &Conditions, present: &impl serde::Serialize) -> Result<(), AppError> {
+pub(crate) fn check(
+    conditions: &Conditions,
+    present: &impl serde::Serialize,
+) -> Result<(), AppError> {
     conditions.check(&Tagged::new(present)?.tag)
 }

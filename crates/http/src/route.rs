@@ -61,6 +61,8 @@ pub enum LimitClass {
     General,
     /// The strict one: routes that take credentials, and the short gateway routes.
     Credentials,
+    /// That of the inbox, counted for each sender, where nobody's credentials are looked at.
+    Inbox,
     /// None: health checks.
     Unlimited,
 }
@@ -70,6 +72,10 @@ pub enum LimitClass {
 pub struct RouteInfo {
     /// The method. A `GET` also answers `HEAD`, unless the path has its own.
     pub method: Method,
+    /// Whether every other method is answered as well.
+    pub any_method: bool,
+    /// Whether a request may wait for long, by the thousand.
+    pub waits: bool,
     /// The path pattern, `/users/{id}`; the form with a slash at the end comes by itself.
     pub path: CowStr,
     /// Who may use it.
@@ -226,6 +232,8 @@ impl RouteSpec {
     ) -> RouteBuilder {
         RouteBuilder(RouteInfo {
             method,
+            any_method: false,
+            waits: false,
             path: path.into(),
             access: Access::SignedIn,
             limit: LimitClass::General,

@@ -1,15 +1,20 @@
 //! The handlers, and the one list of all routes.
 
+pub mod consumers;
 pub mod databases;
 pub mod docs;
 pub mod early;
 pub mod files;
 pub mod health;
+pub mod inbox;
 pub mod posts;
+pub mod receiver;
 pub mod root;
 pub mod tokens;
 pub mod users;
 pub mod versions;
+pub mod webhooks;
+pub mod whcontent;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,6 +38,18 @@ pub fn all() -> Vec<RouteSpec> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The routes of the webhook inbox. Its use cases have to be among the application's data.
+pub fn inbox_routes() -> Vec<RouteSpec> {
+    [
+        webhooks::routes(),
+        receiver::routes(),
+        inbox::routes(),
+        consumers::routes(),
+        whcontent::routes(),
+    ]
+    .concat()
 }
 
 /// What was done, in words.

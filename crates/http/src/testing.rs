@@ -323,6 +323,7 @@ pub(crate) fn resources() -> Vec<RouteSpec> {
         crate::resource::routes::<Item, Crud<Item>>(),
         crate::resource::routes::<Employee, Crud<Employee>>(),
         crate::routes::posts::routes(),
+        crate::routes::inbox_routes(),
     ]
     .concat()
 }

@@ -9,6 +9,7 @@ pub mod engine;
 mod error;
 pub mod gateway;
 pub mod idempotency;
+pub mod inbox;
 mod item;
 pub mod post;
 mod private;

@@ -9,11 +9,13 @@ use tidegate_domain::post::{PostRecords, Votes};
 use tidegate_domain::resource::{Records, Repository};
 use tidegate_domain::session::Sessions;
 use tidegate_domain::transaction::{Repeatable, Transaction, Transactional, UnitOfWork};
+use tidegate_domain::webhook::hook::{WebhookRecords, Webhooks};
 
 use crate::access::{Inside, again};
 use crate::accounts::{ApiKeyStore, SessionStore, UserStore, VersionStore};
 use crate::database::Database;
 use crate::idempotency::IdempotencyStore;
+use crate::inbox::webhooks::WebhookStore;
 use crate::post::VoteStore;
 use crate::resource::{Record, Store};
 use crate::retry::TRIES;
@@ -60,6 +62,16 @@ impl Stores {
         VoteStore::new(self.database.clone())
     }
 
+    /// The webhooks.
+    pub fn webhooks(&self) -> WebhookStore<Database> {
+        WebhookStore::new(self.database.clone())
+    }
+
+    /// The database itself, for stores that are not lent out by a transaction.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// The keys of requests that may be repeated.
     pub fn idempotency(&self) -> IdempotencyStore<Database> {
         IdempotencyStore::new(self.database.clone())
@@ -81,6 +93,7 @@ impl Stores {
             api_keys: ApiKeyStore::new(inside.clone()),
             records: Store::new(inside.clone()),
             votes: VoteStore::new(inside.clone()),
+            webhooks: WebhookStore::new(inside.clone()),
             idempotency: IdempotencyStore::new(inside.clone()),
             inside,
         })
@@ -94,6 +107,7 @@ pub struct OpenTransaction {
     api_keys: ApiKeyStore<Inside>,
     records: Store<Inside>,
     votes: VoteStore<Inside>,
+    webhooks: WebhookStore<Inside>,
     idempotency: IdempotencyStore<Inside>,
     inside: Inside,
 }
@@ -144,6 +158,12 @@ impl PostRecords for OpenTransaction {
     }
 }
 
+impl WebhookRecords for OpenTransaction {
+    fn webhooks(&self) -> &dyn Webhooks {
+        &self.webhooks
+    }
+}
+
 macro_rules! opens {
     ($([$($generics:tt)*] $transaction:ty),+ $(,)?) => {$(
         #[async_trait]
@@ -160,4 +180,9 @@ macro_rules! opens {
     )+};
 }
 
-opens!([] dyn Transaction, [R: Record] dyn Records<R>, [] dyn PostRecords);
+opens!(
+    [] dyn Transaction,
+    [R: Record] dyn Records<R>,
+    [] dyn PostRecords,
+    [] dyn WebhookRecords,
+);

@@ -48,13 +48,17 @@ impl Default for App {
 }
 
 impl App {
-    /// Without any resource: accounts, versions, databases and their rows only.
+    /// Without any resource: accounts, versions, databases with their rows, and the webhook
+    /// inbox only.
     pub fn bare() -> Self {
         Self {
             routes: Vec::new(),
             data: Vec::new(),
             migrator: Migrator::default(),
         }
+        .routes(tidegate_http::routes::inbox_routes())
+        .shared(|wired| Arc::clone(&wired.webhooks))
+        .shared(|wired| Arc::clone(&wired.inbox))
     }
 
     /// Adds a resource with all its routes.
@@ -74,12 +78,20 @@ impl App {
     /// Adds what handlers take as `web::Data<T>`; `make` gets the parts that are there.
     #[must_use]
     pub fn data<T: Send + Sync + 'static>(
-        mut self,
+        self,
         make: impl FnOnce(&Wired) -> T + Send + 'static,
     ) -> Self {
-        self.data.push(Box::new(|wired, extension| {
-            extension.data(Arc::new(make(wired)));
-        }));
+        self.shared(|wired| Arc::new(make(wired)))
+    }
+
+    /// The same for what somebody else holds as well.
+    #[must_use]
+    pub fn shared<T: Send + Sync + 'static>(
+        mut self,
+        share: impl FnOnce(&Wired) -> Arc<T> + Send + 'static,
+    ) -> Self {
+        self.data
+            .push(Box::new(|wired, extension| extension.data(share(wired))));
         self
     }
 

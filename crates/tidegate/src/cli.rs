@@ -2,9 +2,13 @@
 //!
 //! Everything else about a run is a setting (see [`crate::config`]).
 
+pub mod inbox;
+
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand};
+
+use self::inbox::Inbox;
 
 /// A secured REST API in front of MySQL, MariaDB and SQLite.
 #[derive(Debug, Parser)]
@@ -58,6 +62,10 @@ pub enum Command {
     /// Manage accounts from the machine itself
     #[command(subcommand)]
     Users(Users),
+
+    /// Collect what the webhook inbox holds, and look after the tables of the older one
+    #[command(subcommand)]
+    Inbox(Inbox),
 
     /// Write the files of something new; for developers, in the source folder
     #[command(subcommand)]

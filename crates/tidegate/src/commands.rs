@@ -18,12 +18,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
+use crate::cli::inbox::Inbox;
 use crate::cli::{Cli, Command, Config, CreateUser, Migrate, New, NewResource, Users};
 use crate::config::{Profile, Settings, Sources};
 use crate::generate::resource::Definition;
 use crate::running::ensure_migrated;
 use crate::wiring::wire;
-use crate::{generate, telemetry, terminal};
+use crate::{generate, inbox, telemetry, terminal};
 
 /// How long `healthcheck` waits for an answer.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,6 +60,10 @@ pub async fn run(command: Command, app: App) -> anyhow::Result<()> {
         Command::New(New::Resource(new)) => new_resource(&app, &new),
         Command::Migrate(migrate) => run_migrate(&load()?, &app, migrate).await,
         Command::Users(Users::Create(user)) => create_user(&load()?, &app, user).await,
+        Command::Inbox(Inbox::Pull(pull)) => inbox::pull(*pull).await,
+        Command::Inbox(Inbox::LegacyTables(action)) => {
+            inbox::legacy_tables(&load()?, &app, action).await
+        }
         Command::Config(Config::Check) => {
             Settings::check(&Sources::process())?;
             terminal::line("the settings are right");

@@ -6,6 +6,8 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod generate;
+mod inbox;
+mod legacy;
 mod parts;
 mod resources;
 mod running;

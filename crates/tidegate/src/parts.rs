@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_auth::{BcryptHasher, JwtOptions, JwtTokens, KeyedDigest, SigningKey};
+use tidegate_auth::{BcryptHasher, JwtOptions, JwtTokens, KeyedDigest, SigningKey, XChaChaSealer};
 use tidegate_http::app::HttpOptions;
 use tidegate_migrations::Migrator;
 use tidegate_persistence::database::DatabaseOptions;
@@ -58,6 +58,10 @@ pub(crate) fn digest(settings: &Settings) -> Arc<KeyedDigest> {
     Arc::new(KeyedDigest::new(&settings.auth.pepper))
 }
 
+pub(crate) fn sealer(settings: &Settings) -> Arc<XChaChaSealer> {
+    Arc::new(XChaChaSealer::for_webhooks(&settings.auth.pepper))
+}
+
 pub(crate) fn tokens(settings: &Settings) -> Arc<JwtTokens> {
     let auth = &settings.auth;
     let previous = auth
@@ -80,6 +84,8 @@ pub(crate) fn http_options(settings: &Settings) -> HttpOptions {
         shutdown_timeout: server.shutdown_timeout,
         max_body_bytes: u64::try_from(server.max_body_bytes).unwrap_or(u64::MAX),
         max_import_bytes: server.max_import_bytes,
+        max_message_bytes: settings.inbox.max_body_bytes,
+        message_timeout: settings.inbox.body_timeout,
         max_url_bytes: server.max_url_bytes,
         trusted_proxies: server.trusted_proxies.clone(),
         public_url: server.public_url.clone(),
@@ -90,6 +96,8 @@ pub(crate) fn http_options(settings: &Settings) -> HttpOptions {
         limits_enabled: settings.limits.enabled,
         general_per_minute: settings.limits.general_per_minute.get(),
         credentials_per_minute: settings.limits.credentials_per_minute.get(),
+        inbox_source_per_minute: settings.limits.inbox_source_per_minute.get(),
+        inbox_owner_per_minute: settings.limits.inbox_owner_per_minute.get(),
         docs_public: settings.docs.public,
         require_if_match: settings.http.require_if_match,
         static_dir: settings.static_dir.clone(),

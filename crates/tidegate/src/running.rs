@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Profile;
+use crate::legacy;
 use crate::parts;
 use crate::wiring::Wired;
 
@@ -32,7 +33,7 @@ pub struct Running {
     address: SocketAddr,
     shutdown: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
-    refresher: JoinHandle<()>,
+    background: Vec<JoinHandle<()>>,
     database: Database,
 }
 
@@ -54,7 +55,9 @@ impl Running {
     /// When the server failed.
     pub async fn wait(self) -> anyhow::Result<()> {
         let outcome = self.server.await;
-        self.refresher.abort();
+        for task in &self.background {
+            task.abort();
+        }
         self.database.close().await;
         Ok(outcome.context("the server's task failed")??)
     }
@@ -114,6 +117,8 @@ pub(crate) async fn run(
         .with_context(|| format!("cannot listen on {}", settings.server.address))?;
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
+    let mut background = vec![refresher];
+    background.extend(follow_inbox(&wired, &database, &shutdown));
     let server = tidegate_http::app::serve(
         listener,
         parts::http_options(settings),
@@ -125,7 +130,7 @@ pub(crate) async fn run(
         address,
         shutdown,
         server: tokio::spawn(server),
-        refresher,
+        background,
         database,
     })
 }
@@ -231,10 +236,32 @@ async fn refresh(wired: &Wired) -> Result<(), StoreError> {
     wired.http.versions.refresh().await
 }
 
-/// Deletes what is over: sessions, and the keys of requests that may be repeated.
+/// What the inbox does beside answering: it tells those who wait of messages that other nodes
+/// stored, takes in what an outside writer left, and sends those who wait home at the end.
+fn follow_inbox(
+    wired: &Wired,
+    database: &Database,
+    shutdown: &CancellationToken,
+) -> [JoinHandle<()>; 3] {
+    let (arrivals, closing) = (wired.arrivals.clone(), wired.arrivals.clone());
+    let shutdown = shutdown.clone();
+    [
+        tokio::spawn(async move { arrivals.follow().await }),
+        tokio::spawn(legacy::follow(wired.clone(), database.clone())),
+        tokio::spawn(async move {
+            shutdown.cancelled().await;
+            closing.close();
+        }),
+    ]
+}
+
+/// Deletes what is over: sessions, messages, and the keys of requests that may be repeated.
 async fn purge(wired: Wired) {
     if let Err(error) = wired.http.authenticator.purge_sessions().await {
         tracing::warn!(%error, "expired sessions could not be deleted");
+    }
+    if let Err(error) = wired.inbox.purge().await {
+        tracing::warn!(%error, "old messages could not be deleted");
     }
     let keys = wired.stores.idempotency();
     if let Err(error) = wired.idempotency.purge(&keys).await {

@@ -9,11 +9,17 @@ use tidegate_application::crud::CrudParts;
 use tidegate_application::ended::EndedSessions;
 use tidegate_application::gateway::Gateway;
 use tidegate_application::idempotency::Idempotency;
+use tidegate_application::inbox::{Inbox, InboxParts};
 use tidegate_application::rows::Rows;
 use tidegate_application::versions::Versions;
+use tidegate_application::webhooks::{Webhooks, WebhooksParts};
 use tidegate_domain::query::planner::{Limits, Planner};
 use tidegate_domain::system::{Clock, Randomness};
 use tidegate_http::app::Services;
+use tidegate_persistence::inbox::arrivals::ArrivalHub;
+use tidegate_persistence::inbox::consumers::ConsumerStore;
+use tidegate_persistence::inbox::messages::InboxStore;
+use tidegate_persistence::inbox::receivers::CachedReceivers;
 use tidegate_persistence::resource::Record;
 use tidegate_persistence::stores::Stores;
 
@@ -35,6 +41,11 @@ pub struct Wired {
     pub randomness: Arc<dyn Randomness>,
     /// Keeps repeated requests apart.
     pub idempotency: Idempotency,
+    /// Webhooks.
+    pub webhooks: Arc<Webhooks>,
+    /// The inbox.
+    pub inbox: Arc<Inbox>,
+    pub(crate) arrivals: ArrivalHub,
     pub(crate) ended: Arc<EndedSessions>,
 }
 
@@ -120,6 +131,8 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
         planner,
         idempotency.clone(),
     );
+    let arrivals = ArrivalHub::new(stores.database().clone());
+    let (webhooks, inbox) = wire_inbox(&settings, &stores, &arrivals, &idempotency)?;
     let http = Services {
         authenticator: Arc::new(authenticator),
         accounts: Arc::new(accounts),
@@ -135,6 +148,45 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
         idempotency,
         clock,
         randomness,
+        webhooks: Arc::new(webhooks),
+        inbox: Arc::new(inbox),
+        arrivals,
         ended,
     })
+}
+
+fn wire_inbox(
+    settings: &Settings,
+    stores: &Stores,
+    arrivals: &ArrivalHub,
+    idempotency: &Idempotency,
+) -> anyhow::Result<(Webhooks, Inbox)> {
+    let database = stores.database();
+    let receivers = Arc::new(CachedReceivers::new(database.clone()));
+    let messages = Arc::new(InboxStore::new(database.clone(), arrivals.clone()));
+    let sealer = parts::sealer(settings);
+    let webhooks = Webhooks::new(WebhooksParts {
+        webhooks: Arc::new(stores.webhooks()),
+        unit_of_work: Arc::new(stores.clone()),
+        receivers: receivers.clone(),
+        inbox: messages.clone(),
+        sealer: sealer.clone(),
+        idempotency: idempotency.clone(),
+        clock: Arc::new(tidegate_auth::SystemClock),
+        randomness: Arc::new(tidegate_auth::SystemRandom),
+    });
+    let inbox = Inbox::new(InboxParts {
+        webhooks: Arc::new(stores.webhooks()),
+        receivers,
+        messages,
+        consumers: Arc::new(ConsumerStore::new(database.clone())),
+        arrivals: Arc::new(arrivals.clone()),
+        sealer,
+        verifier: Arc::new(tidegate_auth::HmacSignatures),
+        digest: parts::digest(settings),
+        clock: Arc::new(tidegate_auth::SystemClock),
+        randomness: Arc::new(tidegate_auth::SystemRandom),
+        own_content: chrono::TimeDelta::from_std(settings.inbox.own_content)?,
+    });
+    Ok((webhooks, inbox))
 }

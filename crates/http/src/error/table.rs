@@ -39,6 +39,11 @@ impl From<AppError> for ApiError {
                 "precondition_failed",
                 error.to_string(),
             ),
+            AppError::Signature(verdict) => Self::new(
+                StatusCode::UNAUTHORIZED,
+                format!("signature_{verdict}"),
+                error.to_string(),
+            ),
             AppError::InProgress => Self::new(
                 StatusCode::CONFLICT,
                 "request_in_progress",

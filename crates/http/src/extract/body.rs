@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use mime::Mime;
+use tokio::time::Instant;
 
 use crate::app::HttpOptions;
 use crate::error::ApiError;
@@ -21,6 +22,8 @@ pub struct BodyLimits {
     pub bytes: u64,
     /// How long the next piece may take to arrive.
     pub idle: Duration,
+    /// How long all of it may take; `None`: as long as pieces arrive.
+    pub total: Option<Duration>,
 }
 
 impl BodyLimits {
@@ -30,6 +33,7 @@ impl BodyLimits {
         Self {
             bytes: options.max_body_bytes,
             idle: options.body_idle_timeout,
+            total: None,
         }
     }
 
@@ -39,6 +43,17 @@ impl BodyLimits {
         Self {
             bytes: options.max_import_bytes,
             idle: options.body_idle_timeout,
+            total: None,
+        }
+    }
+
+    /// The limits of messages to webhooks.
+    pub fn of_message(request: &HttpRequest) -> Self {
+        let options = options(request);
+        Self {
+            bytes: options.max_message_bytes,
+            idle: options.body_idle_timeout,
+            total: Some(options.message_timeout),
         }
     }
 }
@@ -57,6 +72,7 @@ pub struct BodyReader {
     announced: Option<u64>,
     read: u64,
     encoded: bool,
+    deadline: Option<Instant>,
 }
 
 impl BodyReader {
@@ -72,6 +88,15 @@ impl BodyReader {
             read: 0,
             encoded: encoding
                 .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")),
+            deadline: limits.total.map(|total| Instant::now() + total),
+        }
+    }
+
+    /// The same for a body that is taken as it comes, compressed or not.
+    pub fn of_any_coding(request: &HttpRequest, payload: Payload, limits: BodyLimits) -> Self {
+        Self {
+            encoded: false,
+            ..Self::new(request, payload, limits)
         }
     }
 
@@ -95,7 +120,9 @@ impl BodyReader {
         {
             return Err(too_large(self.limits.bytes));
         }
-        let piece = match tokio::time::timeout(self.limits.idle, self.payload.next()).await {
+        let idle = Instant::now() + self.limits.idle;
+        let until = self.deadline.map_or(idle, |deadline| deadline.min(idle));
+        let piece = match tokio::time::timeout_at(until, self.payload.next()).await {
             Ok(Some(Ok(piece))) => piece,
             Ok(Some(Err(error))) => return Err(broken(&error, self.limits.bytes)),
             Ok(None) => return Ok(None),
@@ -103,7 +130,7 @@ impl BodyReader {
                 return Err(ApiError::new(
                     StatusCode::REQUEST_TIMEOUT,
                     "request_timeout",
-                    "The body stopped arriving",
+                    "The body did not arrive in time",
                 ));
             }
         };

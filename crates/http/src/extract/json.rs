@@ -73,10 +73,15 @@ pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
             let pointer = pointer(error.path());
             let error = error.into_inner();
             // What does not fit is found before the rest is read; that it is no JSON counts more.
-            let error = serde_json::from_slice::<Anything>(text)
-                .err()
-                .unwrap_or(error);
-            return Err(fault(&error, pointer));
+            return Err(match serde_json::from_slice::<Anything>(text) {
+                Err(error) => fault(&error, pointer),
+                // serde_json takes an enum's value of another type for a fault of the syntax.
+                Ok(_) if error.is_syntax() => ApiError::invalid(InvalidInput::at(
+                    pointer,
+                    "is of another type than is known here",
+                )),
+                Ok(_) => fault(&error, pointer),
+            });
         }
     };
     deserializer
@@ -251,6 +256,15 @@ mod tests {
         name: String,
         age: Option<u8>,
         inner: Option<Box<Draft>>,
+        kind: Option<Kind>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only whether it parses is looked at")]
+    enum Kind {
+        Plain,
+        Sized(u8),
     }
 
     fn refused(text: &str) -> (u16, String) {
@@ -280,7 +294,7 @@ mod tests {
             (r#"{"name":"a","inner":{}}"#, "inner/name: is missing"),
             (
                 r#"{"name":"a","nmae":1}"#,
-                "nmae: is not known here; known: one of `name`, `age`, `inner`",
+                "nmae: is not known here; known: one of `name`, `age`, `inner`, `kind`",
             ),
             (r#"{"name":"a","name":"b"}"#, "name: is given twice"),
         ] {
@@ -291,6 +305,9 @@ mod tests {
             (r#"{"name":"a","age":300}"#, "age: "),
             (r#"{"name":"a","age":1.5}"#, "age: "),
             (r#"{"name":"a","inner":{"name":null}}"#, "inner/name: "),
+            (r#"{"name":"a","kind":1}"#, "kind: is of another type"),
+            (r#"{"name":"a","kind":{}}"#, "kind: is of another type"),
+            (r#"{"name":"a","kind":"odd"}"#, "kind: unknown variant"),
             ("[]", "invalid"),
         ] {
             let (status, detail) = refused(text);

@@ -1,5 +1,6 @@
 //! How many requests a client may send in a minute, counted before authentication.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -11,6 +12,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use tidegate_application::backoff::client_key;
+use tidegate_domain::account::UserId;
 
 use crate::app::HttpOptions;
 use crate::error::ApiError;
@@ -19,19 +21,20 @@ use crate::route::LimitClass;
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-type Limiter =
-    RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
+type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
 /// The counters, shared by all workers.
 pub struct Limits {
     general: Option<Counter>,
     credentials: Option<Counter>,
+    senders: Option<Counter>,
+    owners: Option<Counter<i64>>,
 }
 
-struct Counter {
+struct Counter<K: Hash + Eq + Clone = IpAddr> {
     name: &'static str,
     per_minute: NonZeroU32,
-    limiter: Limiter,
+    limiter: Limiter<K>,
     clock: DefaultClock,
 }
 
@@ -53,7 +56,11 @@ impl Allowance {
 impl Limits {
     /// The counters that `options` ask for. A limit of 0 is none.
     pub fn new(options: &HttpOptions) -> Self {
-        let counter = |name, per_minute| {
+        fn counter<K: Hash + Eq + Clone>(
+            options: &HttpOptions,
+            name: &'static str,
+            per_minute: u32,
+        ) -> Option<Counter<K>> {
             let per_minute = NonZeroU32::new(per_minute).filter(|_| options.limits_enabled)?;
             let limiter = RateLimiter::dashmap(Quota::per_minute(per_minute)).with_middleware();
             Some(Counter {
@@ -62,10 +69,23 @@ impl Limits {
                 limiter,
                 clock: DefaultClock::default(),
             })
-        };
+        }
         Self {
-            general: counter("general", options.general_per_minute),
-            credentials: counter("credentials", options.credentials_per_minute),
+            general: counter(options, "general", options.general_per_minute),
+            credentials: counter(options, "credentials", options.credentials_per_minute),
+            senders: counter(options, "inbox-source", options.inbox_source_per_minute),
+            owners: counter(options, "inbox-owner", options.inbox_owner_per_minute),
+        }
+    }
+
+    /// Counts a message for the owner of the webhook that it came to.
+    ///
+    /// # Errors
+    /// 429 when the owner's webhooks have used up their limit.
+    pub fn check_owner(&self, owner: UserId) -> Result<(), ApiError> {
+        match &self.owners {
+            Some(counter) => counter.check(&owner.0).map(drop),
+            None => Ok(()),
         }
     }
 
@@ -80,9 +100,14 @@ impl Limits {
             LimitClass::General => self
                 .general
                 .as_ref()
-                .map_or(Ok(None), |c| c.check(client).map(|_| None)),
+                .map_or(Ok(None), |c| c.check(&client_key(client)).map(|_| None)),
+            LimitClass::Inbox => self
+                .senders
+                .as_ref()
+                .map_or(Ok(None), |c| c.check(&client_key(client)).map(|_| None)),
             LimitClass::Credentials => self.credentials.as_ref().map_or(Ok(None), |c| {
-                c.check(client).map(|left| Some(c.allowance(left, 0)))
+                c.check(&client_key(client))
+                    .map(|left| Some(c.allowance(left, 0)))
             }),
         }
     }
@@ -90,10 +115,12 @@ impl Limits {
     /// Forgets clients that have been quiet long enough to start afresh. Called every
     /// minute, so that the counters do not grow with the number of addresses seen.
     pub fn forget_quiet(&self) {
-        for counter in [&self.general, &self.credentials].into_iter().flatten() {
-            counter.limiter.retain_recent();
-            counter.limiter.shrink_to_fit();
-        }
+        let by_address = [&self.general, &self.credentials, &self.senders];
+        by_address
+            .into_iter()
+            .flatten()
+            .for_each(Counter::forget_quiet);
+        self.owners.iter().for_each(Counter::forget_quiet);
     }
 
     /// How many clients are remembered.
@@ -107,9 +134,14 @@ impl Limits {
     }
 }
 
-impl Counter {
-    fn check(&self, client: IpAddr) -> Result<u32, ApiError> {
-        match self.limiter.check_key(&client_key(client)) {
+impl<K: Hash + Eq + Clone> Counter<K> {
+    fn forget_quiet(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+    }
+
+    fn check(&self, key: &K) -> Result<u32, ApiError> {
+        match self.limiter.check_key(key) {
             Ok(state) => Ok(state.remaining_burst_capacity()),
             Err(refused) => {
                 let wait = refused.wait_time_from(self.clock.now());

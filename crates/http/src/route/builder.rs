@@ -26,6 +26,20 @@ impl RouteBuilder {
         self
     }
 
+    /// Every other method is answered as well.
+    #[must_use]
+    pub fn any_method(mut self) -> Self {
+        self.0.any_method = true;
+        self
+    }
+
+    /// A request may wait for long, by the thousand.
+    #[must_use]
+    pub fn waits(mut self) -> Self {
+        self.0.waits = true;
+        self
+    }
+
     /// Which limit applies.
     #[must_use]
     pub fn limit(mut self, limit: LimitClass) -> Self {

@@ -25,13 +25,15 @@ impl Entry {
     /// The route of a method; `HEAD` falls back on `GET`.
     pub fn route(&self, method: &Method) -> Option<&Arc<RouteInfo>> {
         let of = |method: &Method| self.routes.iter().find(|route| route.method == *method);
-        of(method).or_else(|| {
-            if method == Method::HEAD {
-                of(&Method::GET)
-            } else {
-                None
-            }
-        })
+        of(method)
+            .or_else(|| {
+                if method == Method::HEAD {
+                    of(&Method::GET)
+                } else {
+                    None
+                }
+            })
+            .or_else(|| self.routes.iter().find(|route| route.any_method))
     }
 
     /// Whether `X-Version` is looked at for a method; for one that the path does not

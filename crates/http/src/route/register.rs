@@ -52,7 +52,9 @@ fn resource(group: &[RouteSpec]) -> impl HttpServiceFactory + use<> {
     for route in group {
         let method = route.info.method.clone();
         let made = (route.make)();
-        resource = resource.route(if method == Method::GET && !own_head {
+        resource = resource.route(if route.info.any_method {
+            made
+        } else if method == Method::GET && !own_head {
             made.guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
             made.method(method)

@@ -59,6 +59,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// The row interface.
     pub rest: RestSettings,
+    /// The webhook inbox.
+    pub inbox: InboxSettings,
     /// The documentation pages.
     pub docs: DocsSettings,
     /// What is logged, and how.
@@ -193,6 +195,10 @@ pub struct LimitSettings {
     pub general_per_minute: NonZeroU32,
     /// A minute and address, on routes that take credentials and the short gateway routes.
     pub credentials_per_minute: NonZeroU32,
+    /// Messages a minute and sender.
+    pub inbox_source_per_minute: NonZeroU32,
+    /// Messages a minute to all webhooks of a user.
+    pub inbox_owner_per_minute: NonZeroU32,
 }
 
 /// Pages of other origins.
@@ -236,6 +242,17 @@ pub enum FullTableWrites {
     Refuse,
     /// It is done.
     Allow,
+}
+
+/// The webhook inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxSettings {
+    /// Largest message.
+    pub max_body_bytes: u64,
+    /// Time within which the body of a message must have arrived.
+    pub body_timeout: Duration,
+    /// For how long content of people's own is kept.
+    pub own_content: Duration,
 }
 
 /// The documentation pages.

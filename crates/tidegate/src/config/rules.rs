@@ -11,8 +11,8 @@ use tidegate_domain::account::{NewPassword, Username};
 
 use super::{
     AdminSettings, AuthSettings, CorsSettings, DatabaseSettings, DatabaseTarget, DocsSettings,
-    FullTableWrites, HttpSettings, LimitSettings, LogFormat, LogSettings, Origins, Profile,
-    RestSettings, SECRET_BYTES, Secret, ServerSettings, Settings,
+    FullTableWrites, HttpSettings, InboxSettings, LimitSettings, LogFormat, LogSettings, Origins,
+    Profile, RestSettings, SECRET_BYTES, Secret, ServerSettings, Settings,
     parse::{
         choice, count, database_target, filled, log_level, network, origin, path, public_url, whole,
     },
@@ -48,6 +48,16 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
                 NonZeroU32::MIN,
                 count,
             ),
+            inbox_source_per_minute: r.value(
+                "limits.inbox_source_per_minute",
+                NonZeroU32::MIN,
+                count,
+            ),
+            inbox_owner_per_minute: r.value(
+                "limits.inbox_owner_per_minute",
+                NonZeroU32::MIN,
+                count,
+            ),
         },
         cors: CorsSettings {
             origins: origins(r),
@@ -67,6 +77,14 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
                 )
             }),
             tx_override: r.flag("rest.tx_override"),
+        },
+        inbox: InboxSettings {
+            // A message is one statement, and servers have a limit for those.
+            max_body_bytes: r.whole("inbox.max_body_bytes", 1, 1 << 30),
+            body_timeout: r.seconds("inbox.body_timeout_seconds", 1, 3600),
+            own_content: Duration::from_secs(
+                86_400 * r.whole("inbox.own_content_days", 1_u64, 36_500),
+            ),
         },
         docs: DocsSettings {
             public: r.flag("docs.public"),
