@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Our crates with those of ours that each may depend on.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("tidegate-domain", &[]),
     ("tidegate-application", &["tidegate-domain"]),
     (
@@ -52,6 +52,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
             "tidegate-migrations",
         ],
     ),
+    ("tidegate-bench", &[]),
 ];
 
 /// What a crate must never see, directly.

@@ -111,6 +111,8 @@ impl Room {
             let value = match segment {
                 "{db}" => self.db.clone(),
                 "{table}" => "films".to_owned(),
+                "{name}" => "erp".to_owned(),
+                "{path:.*}" => "below".to_owned(),
                 "{account}" => "nobody_tt@localhost".to_owned(),
                 "{id}" if pattern.starts_with("/users/") => self.other.to_string(),
                 "{id}" if pattern.starts_with("/roles/") => "2".to_owned(),

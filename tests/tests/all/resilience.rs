@@ -2,16 +2,9 @@
 //! told to stop under load, it starts without a database, without an administrator, or with
 //! settings that must not be. All against the program itself.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests read their own environment"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +17,7 @@ use crate::support::app::{ADMIN_PASSWORD, sign_in};
 use crate::support::client::{Client, Reply};
 use crate::support::engines::TestEngine;
 use crate::support::process::{Program, Serving, eventually, password_in};
+use crate::support::server::OwnServer;
 
 /// How long a server may take to come back and be noticed.
 const RECOVERY: Duration = Duration::from_secs(30);
@@ -55,80 +49,6 @@ macro_rules! on_every_server {
             }
         }
     )+};
-}
-
-/// A database server that no other test uses, so that it can be killed.
-struct OwnServer {
-    control: PathBuf,
-    directory: PathBuf,
-    url: String,
-    _room: tempfile::TempDir,
-}
-
-impl OwnServer {
-    fn start(engine: TestEngine) -> Self {
-        let control = match std::env::var_os("TIDEGATE_TEST_DB_CTL") {
-            Some(path) => path.into(),
-            None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/test-db"),
-        };
-        // Beside the servers of the whole run, which is where their files can be fast.
-        let shared = std::env::var_os(format!(
-            "TIDEGATE_TEST_DB_DIR_{}",
-            engine.name().to_uppercase()
-        ))
-        .map(PathBuf::from);
-        let parent = shared
-            .as_deref()
-            .and_then(Path::parent)
-            .map_or_else(std::env::temp_dir, Path::to_owned);
-        let room = tempfile::Builder::new()
-            .prefix("own-")
-            .tempdir_in(parent)
-            .expect("a directory");
-        let directory = room.path().join("server");
-        let url = control_command(&control, &["start", engine.name()], &directory);
-        Self {
-            control,
-            directory,
-            url: format!("{}/tidegate", url.trim()),
-            _room: room,
-        }
-    }
-
-    /// Ends it as a crash would.
-    fn kill(&self) {
-        control_command(&self.control, &["kill"], &self.directory);
-    }
-
-    /// Starts it again with its data, and waits until it answers.
-    fn restart(&self) {
-        control_command(&self.control, &["restart"], &self.directory);
-    }
-}
-
-impl Drop for OwnServer {
-    fn drop(&mut self) {
-        let _ = Command::new(&self.control)
-            .arg("stop")
-            .arg(&self.directory)
-            .stderr(Stdio::null())
-            .status();
-    }
-}
-
-fn control_command(control: &Path, arguments: &[&str], directory: &Path) -> String {
-    let output = Command::new(control)
-        .args(arguments)
-        .arg(directory)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the script");
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// Asserts that an answer says "not now, but soon".
@@ -292,7 +212,7 @@ on_every_server! {
     async fn a_killed_server_means_503_until_it_is_back(engine: TestEngine) {
         let server = OwnServer::start(engine);
         let directory = tempfile::tempdir().expect("a directory");
-        let serving = Program::at(directory.path(), Some(&server.url))
+        let serving = Program::at(directory.path(), Some(server.url()))
             // Long enough for a machine that is busy with other things.
             .with("database.acquire_timeout_seconds", "5")
             // One caller does nothing but sign in, and must not end the sessions of the others.
@@ -364,7 +284,7 @@ on_every_server! {
         let server = OwnServer::start(engine);
         server.kill();
         let directory = tempfile::tempdir().expect("a directory");
-        let serving = Program::at(directory.path(), Some(&server.url)).with("database.acquire_timeout_seconds", "1").serve();
+        let serving = Program::at(directory.path(), Some(server.url())).with("database.acquire_timeout_seconds", "1").serve();
         let anonymous = serving.anonymous();
         let body = json!({"username": "admin", "password": ADMIN_PASSWORD});
         anonymous.get("/health/live").await.expect(200);

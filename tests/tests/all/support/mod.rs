@@ -7,4 +7,5 @@ pub mod app;
 pub mod process;
 pub mod resource;
 pub mod rest;
+pub mod server;
 pub mod stores;
