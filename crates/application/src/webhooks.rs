@@ -138,8 +138,10 @@ impl Webhooks {
             Ok(records.delete(id).await?)
         })
         .await?;
-        // What is left when this fails, the next purge deletes.
-        self.0.inbox.delete_all(id).await?;
+        // The webhook is gone. What is left when this fails, the next purge deletes.
+        if let Err(error) = self.0.inbox.delete_all(id).await {
+            tracing::warn!(%error, "messages of a deleted webhook are left for later");
+        }
         Ok(())
     }
 

@@ -30,6 +30,7 @@ use crate::route::index::RouteIndex;
 use crate::route::{RouteSpec, register};
 use crate::routes::docs::Documentation;
 use crate::routes::files::fallback;
+use crate::routes::inbox::answers::Answers;
 use crate::routes::receiver::Arriving;
 
 /// How often clients that have become quiet are forgotten.
@@ -177,6 +178,7 @@ pub struct Layer {
     gate: web::Data<Gate>,
     documentation: web::Data<Documentation>,
     arriving: web::Data<Arriving>,
+    answers: web::Data<Answers>,
     data: Arc<[AddData]>,
 }
 
@@ -233,6 +235,7 @@ impl Layer {
             gate: web::Data::new(gate),
             documentation: web::Data::new(documentation),
             arriving: web::Data::new(Arriving::new(options.max_message_bytes)),
+            answers: web::Data::new(Answers::default()),
             data: extension.data.into(),
             options: web::Data::new(options),
             services: web::Data::new(services),
@@ -262,6 +265,7 @@ impl Layer {
             .app_data(self.gate.clone())
             .app_data(self.documentation.clone())
             .app_data(self.arriving.clone())
+            .app_data(self.answers.clone())
             .configure(|config| {
                 data.iter().for_each(|add| add(config));
                 register::configure(&routes, config);

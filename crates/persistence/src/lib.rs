@@ -15,4 +15,5 @@ pub mod post;
 mod private;
 pub mod resource;
 mod retry;
+mod statement;
 pub mod stores;

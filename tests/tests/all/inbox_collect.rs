@@ -659,6 +659,30 @@ on_every_engine! {
         assert_eq!((ids(&due), deliveries(&due)), (vec![sent[1]], vec![3]));
     }
 
+    async fn what_was_not_begun_does_not_count(engine: TestEngine) {
+        let app = TestApp::start(engine).await;
+        let ann = app.member("ann").await;
+        let hook = make_hook(&ann, &json!({"name": "x", "max_deliveries": 1})).await;
+        let sent = fill(&app, &ann, &hook, 2).await;
+        for _ in 0..3 {
+            let leased = lease(&ann, &hook, "erp", json!({})).await;
+            assert_eq!((ids(&leased), deliveries(&leased)), (sent.clone(), vec![1, 1]));
+            let both = json!({"lease": leased["lease"], "begun": false, "delay": 5});
+            let problem = settle(&ann, &hook, "nack", both).await.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], "/delay");
+            settle(&ann, &hook, "nack", json!({"lease": leased["lease"], "begun": false})).await.expect(204);
+            assert_eq!(counts(&ann, &hook).await, [0, 2, 0, 0]);
+        }
+        let leased = lease(&ann, &hook, "erp", json!({})).await;
+        let many: Vec<u64> = (1..=101).collect();
+        for ids in [json!([]), json!(many)] {
+            let problem = settle(&ann, &hook, "ack", json!({"lease": leased["lease"], "ids": ids})).await.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], "/ids");
+        }
+        settle(&ann, &hook, "nack", json!({"lease": leased["lease"]})).await.expect(204);
+        assert_eq!(counts(&ann, &hook).await, [0, 0, 2, 0]);
+    }
+
     async fn a_worker_asks_for_more_time(engine: TestEngine) {
         let app = TestApp::start(engine).await;
         let ann = app.member("ann").await;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tidegate_domain::error::StoreError;
 use tidegate_domain::permission::{Authorized, SignedIn};
 use tidegate_domain::webhook::consumer::{
     Consumer, ConsumerKey, ConsumerName, Delivery, LEASE_LENGTH, LeaseRequest, Replay, Settlement,
@@ -33,6 +34,8 @@ pub enum Settle {
     Ack,
     /// They are handed out again after this time.
     Nack(TimeDelta),
+    /// They were not begun: they are handed out again at once, and it does not count.
+    Return,
     /// The lease holds for this time from now.
     Extend(TimeDelta),
 }
@@ -51,7 +54,7 @@ impl Inbox {
         limit: u64,
         wait: Duration,
     ) -> Result<Vec<Message>, AppError> {
-        self.max_deliveries(auth, webhook).await?;
+        self.in_turn(|| self.max_deliveries(auth, webhook)).await?;
         let of = Selection::Webhook(auth.principal().user, webhook);
         let from = MessageId(after.0.saturating_add(1));
         let found = self.patiently(webhook, wait, async || {
@@ -175,7 +178,8 @@ impl Inbox {
         time: TimeDelta,
         wait: Duration,
     ) -> Result<Option<Lease>, AppError> {
-        let (key, max_deliveries) = self.key_of(auth, webhook, name).await?;
+        let key = self.in_turn(|| self.key_of(auth, webhook, name));
+        let (key, max_deliveries) = key.await?;
         self.patiently(webhook, wait, async || {
             let now = now(self.0.clock.as_ref());
             let request = LeaseRequest {
@@ -227,6 +231,7 @@ impl Inbox {
         let now = now(self.0.clock.as_ref());
         let (settlement, until) = match how {
             Settle::Ack => (Settlement::Ack, now),
+            Settle::Return => (Settlement::Return, now),
             Settle::Nack(delay) => {
                 let due_at = now + delay;
                 let nack = Settlement::Nack {
@@ -242,7 +247,7 @@ impl Inbox {
         };
         let consumers = self.0.consumers.as_ref();
         if consumers.settle(&key, lease, ids, settlement, now).await? {
-            if matches!(how, Settle::Nack(_)) {
+            if matches!(how, Settle::Nack(_) | Settle::Return) {
                 self.0.arrivals.wake(webhook);
             }
             return Ok(until);
@@ -315,10 +320,20 @@ impl Inbox {
         auth: &Authorized<SignedIn>,
         id: WebhookId,
     ) -> Result<u32, AppError> {
-        let _turn = self.1.acquire().await;
         let found = self.0.webhooks.find(auth.principal().user, id).await?;
         let webhook = found.ok_or_else(|| not_found(id))?;
         Ok(u32::try_from(webhook.draft.max_deliveries.get()).unwrap_or(u32::MAX))
+    }
+
+    /// Does what thousands may want at once, a few at a time. The future, which costs memory, is
+    /// made when its turn comes.
+    async fn in_turn<T>(
+        &self,
+        work: impl AsyncFnOnce() -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
+        let turn = tokio::time::timeout(PATIENCE, self.1.acquire()).await;
+        let _turn = turn.map_err(|late| StoreError::Unavailable(late.into()))?;
+        work().await
     }
 
     /// Looks for something, again whenever there may be something new, as long as `wait`
@@ -331,12 +346,10 @@ impl Inbox {
     ) -> Result<Option<T>, AppError> {
         let mut watch = (!wait.is_zero()).then(|| self.0.arrivals.watch(webhook, wait));
         loop {
-            let turn = self.1.acquire().await;
-            let again_in = match look().await? {
+            let again_in = match self.in_turn(&look).await? {
                 Look::Found(found) => return Ok(Some(found)),
                 Look::Nothing(again_in) => again_in,
             };
-            drop(turn);
             let again = match &mut watch {
                 Some(watch) => watch.changed(again_in).await,
                 None => false,
@@ -347,6 +360,9 @@ impl Inbox {
         }
     }
 }
+
+/// How long a turn is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The soonest that is looked again for what is due: a row that is due and that somebody holds
 /// locked is passed over.

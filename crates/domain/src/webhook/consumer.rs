@@ -120,6 +120,9 @@ pub enum Settlement {
         /// How often a message is handed out before it is dead.
         max_deliveries: u32,
     },
+    /// They were not begun: they are handed out again at once, and it does not count that they
+    /// were.
+    Return,
     /// The lease holds until this time.
     Extend {
         /// The time.
@@ -169,7 +172,8 @@ pub trait Consumers: Send + Sync {
         settlement: Settlement,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError>;
-    /// Has messages handed out again; how many. `None` when the consumer is not there.
+    /// Has messages handed out again, in portions; how many. `None` when the consumer is not
+    /// there.
     async fn replay(
         &self,
         key: &ConsumerKey,

@@ -20,7 +20,7 @@ use crate::error::StoreError;
 pub struct MessageId(pub i64);
 
 /// About how many bytes of bodies one answer holds, if its first message leaves room.
-pub const PAGE_BYTES: u64 = 16 * 1024 * 1024;
+pub const PAGE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A message to be stored.
 #[derive(Debug, Clone)]
@@ -100,15 +100,6 @@ pub enum Selection {
     Own(UserId),
     /// Those of a user's webhook.
     Webhook(UserId, WebhookId),
-}
-
-/// How long the messages of a webhook, or content of people's own, are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Those that came before are deleted.
-    pub before: Option<DateTime<Utc>>,
-    /// So many are kept, the newest.
-    pub newest: Option<u64>,
 }
 
 /// The stored messages.

@@ -197,11 +197,14 @@ fn line(
 
 /// Whoever knows the address of a webhook may send to it, so it is not for every reader of the log.
 fn without_rid(path: &str) -> String {
-    match path.strip_prefix("/in/").map(|rest| rest.split_once('/')) {
-        None => path.to_owned(),
-        Some(None) => "/in/***".to_owned(),
-        Some(Some((_, after))) => format!("/in/***/{after}"),
-    }
+    let mut follows = false;
+    let hidden = path.split('/').map(|segment| {
+        // Also where a slash is too many, or a prefix is before it.
+        let hide = follows && !segment.is_empty();
+        follows = segment == "in" || follows && segment.is_empty();
+        if hide { "***" } else { segment }
+    });
+    hidden.collect::<Vec<_>>().join("/")
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

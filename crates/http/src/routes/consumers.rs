@@ -19,6 +19,7 @@ use crate::error::table::parameter;
 use crate::extract::{Query, path};
 use crate::resource::JsonText;
 use crate::route::{RouteBuilder, RouteSpec};
+use crate::routes::inbox::answers::Answers;
 use crate::routes::inbox::{MOST, MessageView, page, wait};
 use crate::routes::webhooks::of_webhooks;
 
@@ -203,6 +204,14 @@ pub struct NackBody {
     #[serde(default = "at_once")]
     #[schema(inline, default = 0)]
     delay: Delay,
+    /// False: they were not begun. They are handed out again at once, and it does not count.
+    #[serde(default = "begun")]
+    #[schema(default = true)]
+    begun: bool,
+}
+
+fn begun() -> bool {
+    true
 }
 
 fn at_once() -> Delay {
@@ -323,9 +332,11 @@ async fn delete(
 async fn lease(
     Require(auth): Require<SignedIn>,
     inbox: web::Data<Inbox>,
+    answers: web::Data<Answers>,
     request: HttpRequest,
     body: JsonText<LeaseBody>,
 ) -> Result<HttpResponse, ApiError> {
+    answers.check(auth.principal().user)?;
     let (webhook, name) = named(&request)?;
     let body = match body.text.is_empty() {
         true => LeaseBody::default(),
@@ -339,11 +350,14 @@ async fn lease(
         .await?;
     let lease = lease.as_ref();
     let deliveries = lease.map_or(&[][..], |lease| &lease.deliveries);
-    Ok(HttpResponse::Ok().json(LeaseView {
+    // What was handed out is answered in any case.
+    let messages = deliveries.iter().map(|delivery| &delivery.message);
+    let room = answers.take(auth.principal().user, messages);
+    room.answer(&LeaseView {
         lease: lease.map(|lease| lease.lease.as_str()),
         expires_at: lease.map(|lease| lease.expires_at),
         messages: deliveries.iter().map(DeliveryView::new).collect(),
-    }))
+    })
 }
 
 async fn ack(
@@ -363,8 +377,20 @@ async fn nack(
     request: HttpRequest,
     body: JsonText<NackBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let NackBody { lease, ids, delay } = body.parse()?;
-    let nack = Settle::Nack(TimeDelta::seconds(delay.get()));
+    let NackBody {
+        lease,
+        ids,
+        delay,
+        begun,
+    } = body.parse()?;
+    let nack = match (begun, delay.get()) {
+        (true, delay) => Settle::Nack(TimeDelta::seconds(delay)),
+        (false, 0) => Settle::Return,
+        (false, _) => {
+            let at_once = "does not go with `begun`: false";
+            return Err(InvalidInput::member("delay", at_once).into());
+        }
+    };
     settle(&auth, &inbox, &request, &lease, ids, nack).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -394,8 +420,10 @@ async fn settle(
     how: Settle,
 ) -> Result<DateTime<Utc>, ApiError> {
     let (webhook, name) = named(request)?;
-    if ids.as_ref().is_some_and(Vec::is_empty) {
-        let all = "must not be empty; leave it out for all messages of the lease";
+    if let Some(ids) = &ids
+        && !(1..=MOST).contains(&(ids.len() as u64))
+    {
+        let all = "must be 1 to 100 numbers; leave it out for all messages of the lease";
         return Err(InvalidInput::member("ids", all).into());
     }
     let ids = ids.map(|ids| ids.into_iter().map(MessageId).collect());
@@ -418,13 +446,16 @@ async fn replay(
 async fn dead(
     Require(auth): Require<SignedIn>,
     inbox: web::Data<Inbox>,
+    answers: web::Data<Answers>,
     request: HttpRequest,
     Query(query): Query<DeadQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let (webhook, name) = named(&request)?;
     let (after, limit) = page(query.after, query.limit)?;
     let found = inbox.dead(&auth, webhook, name, after, limit).await?;
-    Ok(HttpResponse::Ok().json(DeliveryList {
+    let messages = found.iter().map(|delivery| &delivery.message);
+    let room = answers.room(auth.principal().user, messages)?;
+    room.answer(&DeliveryList {
         messages: found.iter().map(DeliveryView::new).collect(),
-    }))
+    })
 }

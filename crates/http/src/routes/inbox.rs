@@ -1,5 +1,7 @@
 //! `/webhooks/{id}/messages`: collecting messages by their numbers.
 
+pub mod answers;
+
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -20,6 +22,7 @@ use crate::auth::Require;
 use crate::error::ApiError;
 use crate::extract::{Query, path};
 use crate::route::RouteSpec;
+use crate::routes::inbox::answers::Answers;
 use crate::routes::webhooks::of_webhooks;
 
 /// The most messages of one answer.
@@ -39,7 +42,7 @@ pub fn routes() -> Vec<RouteSpec> {
         )
         .waits()
         .query::<MessageQuery>()
-        .answers::<MessageList>(200, "Ascending; about 16 MB of bodies at most")
+        .answers::<MessageList>(200, "Ascending; about 4 MB of bodies, or one message")
         .to(list),
         of_webhooks(RouteSpec::get(
             "/webhooks/{id}/messages/{message_id}",
@@ -172,6 +175,7 @@ pub struct MessageList<'a> {
 async fn list(
     Require(auth): Require<SignedIn>,
     inbox: web::Data<Inbox>,
+    answers: web::Data<Answers>,
     request: HttpRequest,
     Query(query): Query<MessageQuery>,
 ) -> Result<HttpResponse, ApiError> {
@@ -179,9 +183,10 @@ async fn list(
     let (after, limit) = page(query.after, query.limit)?;
     let wait = wait(query.wait.unwrap_or(0));
     let found = inbox.messages(&auth, webhook, after, limit, wait).await?;
-    Ok(HttpResponse::Ok().json(MessageList {
+    let room = answers.room(auth.principal().user, &found)?;
+    room.answer(&MessageList {
         messages: found.iter().map(MessageView::new).collect(),
-    }))
+    })
 }
 
 async fn one(

@@ -44,6 +44,7 @@ fn receiver(route: RouteBuilder) -> RouteSpec {
              apart by the ids that providers give them.",
         )
         .any_method()
+        .basic()
         .tag("inbox")
         .access(Access::Public)
         .limit(LimitClass::Inbox)
@@ -144,11 +145,20 @@ fn address(path: &str) -> (&str, &str) {
 async fn read(
     mut reader: BodyReader,
     arriving: &Arriving,
-) -> Result<(Bytes, Vec<OwnedSemaphorePermit>), ApiError> {
-    let (mut body, mut room) = (BytesMut::new(), Vec::new());
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
+    let (mut body, mut room, mut kibibytes) = (BytesMut::new(), None, 0);
     while let Some(piece) = reader.next().await? {
-        room.push(arriving.room(piece.len())?);
         body.extend_from_slice(&piece);
+        // By what all of it needs: pieces may be a byte each.
+        let needed = body.len().div_ceil(1024);
+        if needed > kibibytes {
+            let more = arriving.room((needed - kibibytes) * 1024)?;
+            match &mut room {
+                None => room = Some(more),
+                Some(room) => room.merge(more),
+            }
+            kibibytes = needed;
+        }
     }
     Ok((body.freeze(), room))
 }

@@ -17,6 +17,7 @@ use crate::extract::body::{BodyLimits, BodyReader, media_type};
 use crate::extract::{Query, json, path};
 use crate::route::RouteSpec;
 use crate::routes::inbox::MOST;
+use crate::routes::inbox::answers::Answers;
 use crate::routes::receiver::Raw;
 use crate::routes::webhooks::of_webhooks;
 
@@ -132,6 +133,7 @@ pub struct Added {
 async fn list(
     Require(auth): Require<SignedIn>,
     inbox: web::Data<Inbox>,
+    answers: web::Data<Answers>,
     Query(query): Query<ContentQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let from = query.id.unwrap_or(0);
@@ -139,9 +141,10 @@ async fn list(
     let found = inbox
         .contents(&auth, query.whid, MessageId(from), page.limit)
         .await?;
-    Ok(HttpResponse::Ok().json(ContentList {
+    let room = answers.room(auth.principal().user, &found)?;
+    room.answer(&ContentList {
         whcontent: found.into_iter().map(Content::from).collect(),
-    }))
+    })
 }
 
 async fn get(

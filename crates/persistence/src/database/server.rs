@@ -15,10 +15,11 @@ use super::{DatabaseOptions, OpenError, Pools};
 use crate::engine::{Engine, Server};
 use crate::error::store_error;
 
-/// What every session is set to: values are refused rather than bent, and a transaction
+/// What every session is set to: a lock is not waited for longer than clients wait, values are refused rather than bent, and a transaction
 /// sees what others have committed, so that a statement that waited for a lock decides by
 /// the present state. Texts keep their meaning: no ANSI_QUOTES, no NO_BACKSLASH_ESCAPES.
 const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+     SET SESSION innodb_lock_wait_timeout = 10; \
      SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
 
 /// The pool of a server.

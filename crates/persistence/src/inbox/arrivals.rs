@@ -12,9 +12,9 @@ use tidegate_domain::webhook::message::{Arrivals, Watch};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{get, row, rows};
 use crate::access::{Access as _, corrupt};
 use crate::database::Database;
+use crate::statement::{get, row, rows};
 
 /// How often the sequence is looked at while somebody waits.
 const INTERVAL: Duration = Duration::from_millis(250);

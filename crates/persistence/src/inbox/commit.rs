@@ -6,18 +6,20 @@
 //! before it is acted upon.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::webhook::message::{Accepted, Arrivals as _, MessageId, NewMessage};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::arrivals::ArrivalHub;
 use super::messages::write_headers;
-use super::{change, get, row};
+
 use crate::access::{Access as _, atomically, corrupt, stored};
 use crate::database::Database;
-use crate::error::db_err;
+use crate::error::{db_err, is_contention};
+use crate::statement::{change, get, marks, row};
 
 /// How many messages wait in the queue; more wait before it.
 const QUEUE: usize = 1024;
@@ -29,14 +31,19 @@ const MOST_MESSAGES: usize = 256;
 /// statements over `max_allowed_packet`, 16 MB on MariaDB.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
+/// How many kibibytes wait in the queue. They stay there when their senders hang up.
+const QUEUE_KIBIBYTES: usize = 64 * 1024;
+
 /// The task that commits.
 pub(super) struct Committer {
     queue: mpsc::Sender<Job>,
+    room: Arc<Semaphore>,
 }
 
 struct Job {
     message: NewMessage,
     done: oneshot::Sender<Result<Accepted, StoreError>>,
+    _room: OwnedSemaphorePermit,
 }
 
 impl Committer {
@@ -44,15 +51,24 @@ impl Committer {
     pub(super) fn start(database: Database, arrivals: ArrivalHub) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         tokio::spawn(run(database, arrivals, jobs));
-        Self { queue }
+        let room = Arc::new(Semaphore::new(QUEUE_KIBIBYTES));
+        Self { queue, room }
     }
 
     /// Has a message committed with others.
     pub(super) async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {
         let (done, outcome) = oneshot::channel();
         let stopped = || StoreError::Unavailable("the inbox does not commit any more".into());
-        let sent = self.queue.send(Job { message, done }).await;
-        sent.map_err(|_| stopped())?;
+        // One that is larger than the whole queue has it for itself.
+        let kibibytes = size(&message).div_ceil(1024).min(QUEUE_KIBIBYTES);
+        let room = Arc::clone(&self.room);
+        let room = room.acquire_many_owned(u32::try_from(kibibytes).unwrap_or(u32::MAX));
+        let job = Job {
+            message,
+            done,
+            _room: room.await.map_err(|_| stopped())?,
+        };
+        self.queue.send(job).await.map_err(|_| stopped())?;
         outcome.await.map_err(|_| stopped())?
     }
 }
@@ -65,9 +81,24 @@ async fn run(database: Database, arrivals: ArrivalHub, mut jobs: mpsc::Receiver<
             let Ok(job) = jobs.try_recv() else { break };
             waiting.push(job);
         }
+        // Whoever has hung up sends again what was not answered.
+        waiting.retain(|job| !job.done.is_closed());
+        if waiting.is_empty() {
+            continue;
+        }
         let group = fitting(&waiting);
         let group: Vec<Job> = waiting.drain(..group).collect();
-        commit_group(&database, &arrivals, group).await;
+        if let Err(away) = commit_group(&database, &arrivals, group).await {
+            // The others need not wait for the same answer.
+            while let Ok(job) = jobs.try_recv() {
+                waiting.push(job);
+            }
+            for job in waiting.drain(..) {
+                let _ = job
+                    .done
+                    .send(Err(StoreError::Unavailable(away.clone().into())));
+            }
+        }
     }
 }
 
@@ -75,13 +106,18 @@ async fn run(database: Database, arrivals: ArrivalHub, mut jobs: mpsc::Receiver<
 fn fitting(jobs: &[Job]) -> usize {
     let mut bytes = 0_usize;
     let fits = |job: &&Job| {
-        bytes = bytes.saturating_add(job.message.body.len());
+        bytes = bytes.saturating_add(size(&job.message));
         bytes <= MOST_BYTES
     };
     jobs.iter().take_while(fits).count().max(1)
 }
 
-async fn commit_group(database: &Database, arrivals: &ArrivalHub, group: Vec<Job>) {
+/// Commits a group and answers those who wait. The error tells that the database is away.
+async fn commit_group(
+    database: &Database,
+    arrivals: &ArrivalHub,
+    group: Vec<Job>,
+) -> Result<(), String> {
     let (messages, waiting): (Vec<_>, Vec<_>) =
         group.into_iter().map(|job| (job.message, job.done)).unzip();
     match commit(database, arrivals, &messages).await {
@@ -111,8 +147,12 @@ async fn commit_group(database: &Database, arrivals: &ArrivalHub, group: Vec<Job
             for done in waiting {
                 let _ = done.send(Err(again()));
             }
+            if matches!(error, StoreError::Unavailable(_)) && !is_contention(&error) {
+                return Err(text);
+            }
         }
     }
+    Ok(())
 }
 
 async fn commit(
@@ -240,7 +280,7 @@ async fn insert_messages(
 ) -> Result<(), StoreError> {
     let columns = "id, user_id, webhook_id, received, method, path, query, headers, \
          body, size, verdict, delivery_id, address, received_at";
-    for portion in new.chunks(messages_a_statement(new)) {
+    for portion in portions(new) {
         let mut values: Vec<Value> = Vec::with_capacity(14 * portion.len());
         for (number, message) in portion {
             values.extend([
@@ -270,30 +310,41 @@ async fn insert_messages(
     Ok(())
 }
 
-/// How many messages go into one statement.
+/// About how many bytes a message has in a statement. Header values that are not UTF-8 are
+/// stored as numbers.
+fn size(message: &NewMessage) -> usize {
+    let value = |value: &[u8]| match std::str::from_utf8(value) {
+        Ok(text) => text.len(),
+        Err(_) => 4 * value.len(),
+    };
+    let headers = message.headers.iter();
+    let headers = headers.map(|(name, bytes)| name.len() + value(bytes) + 8);
+    message.body.len() + headers.sum::<usize>() + message.path.len() + message.query.len() + 300
+}
+
+/// Messages by the statement.
 ///
 /// sqlx leaves Nagle's algorithm on, so a statement that is sent in more than one piece (a TLS
 /// record holds 16 KiB) waits for an acknowledgement, which peers delay by 40 ms. Small messages
-/// are sent in pieces of that size; where one alone is larger, all wait once. There are few
-/// different sizes, because every statement is prepared once and kept.
-fn messages_a_statement(messages: &[(i64, &NewMessage)]) -> usize {
+/// are sent in pieces of that size; where one alone is larger, many wait together, within the
+/// size that servers take. There are few different numbers, because every statement is prepared
+/// once and kept.
+fn portions<'m, 'a>(
+    messages: &'m [(i64, &'a NewMessage)],
+) -> impl Iterator<Item = &'m [(i64, &'a NewMessage)]> {
     const PIECE: usize = 15 * 1024;
-    let size = |(_, message): &(i64, &NewMessage)| {
-        let headers = message
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 8);
-        let around = message.path.len() + message.query.len() + 300;
-        message.body.len() + headers.sum::<usize>() + around
+    let largest = messages.iter().map(|(_, message)| size(message)).max();
+    let largest = largest.unwrap_or(1);
+    let most = if largest <= PIECE {
+        (PIECE / largest).clamp(1, 16)
+    } else {
+        (MOST_BYTES / largest).clamp(1, 64)
     };
-    match messages.iter().map(size).max() {
-        Some(largest) if largest <= PIECE => (PIECE / largest).clamp(1, 16),
-        _ => 64,
-    }
+    messages.chunks(most)
 }
 
 /// `(?, ?), (?, ?)`
 fn tuples(width: usize, count: usize) -> String {
-    let tuple = format!("({})", super::marks(width));
+    let tuple = format!("({})", marks(width));
     vec![tuple; count].join(", ")
 }

@@ -17,9 +17,13 @@ use tidegate_domain::webhook::hook::WebhookId;
 use tidegate_domain::webhook::message::{Message, MessageId};
 
 use super::messages::{load, sizes, within_page};
-use super::{change, get, locking, marks, row, rows};
+
 use crate::access::{Access as _, atomically, stored};
 use crate::database::Database;
+use crate::statement::{change, get, locking, marks, row, rows};
+
+/// How many messages are replayed in one transaction.
+const REPLAYED: u64 = 1000;
 
 /// The consumers of a database.
 #[derive(Debug, Clone)]
@@ -31,6 +35,28 @@ impl ConsumerStore {
     /// On a database.
     pub fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// Where there is nothing to hand out: when something is due. Costs those who wait no lock.
+    async fn nothing(
+        &self,
+        key: &ConsumerKey,
+        request: &LeaseRequest,
+    ) -> Result<Option<Option<DateTime<Utc>>>, StoreError> {
+        let sql = "SELECT (SELECT MIN(l.due_at) FROM inbox_leases l \
+                 WHERE l.consumer_id = c.id AND l.dead = 0), \
+             (SELECT m.id FROM inbox_messages m WHERE m.webhook_id = c.webhook_id \
+                 AND m.user_id = ? AND m.id > c.position ORDER BY m.id LIMIT 1) \
+             FROM inbox_consumers c WHERE c.webhook_id = ? AND c.name = ?";
+        let [webhook, name] = named(key);
+        let values = [key.owner.0.into(), webhook, name];
+        let Some(found) = row(self.database.reader(), sql, values).await? else {
+            return Ok(None);
+        };
+        let due_at: Option<DateTime<Utc>> = get(&found, 0)?;
+        let newer: Option<i64> = get(&found, 1)?;
+        let nothing = newer.is_none() && due_at.is_none_or(|due_at| due_at > stored(request.now));
+        Ok(nothing.then_some(due_at))
     }
 }
 
@@ -70,10 +96,16 @@ impl Consumers for ConsumerStore {
     }
 
     async fn lease(&self, key: &ConsumerKey, request: &LeaseRequest) -> Result<Leased, StoreError> {
+        if let Some(due_at) = self.nothing(key, request).await? {
+            return Ok(Leased {
+                deliveries: Vec::new(),
+                due_at,
+            });
+        }
         let (mut handed_out, due_at) =
             atomically!(self.database, |tx| lease(tx, key, request).await)?;
         handed_out.sort_unstable();
-        let deliveries = deliveries(self.database.writer(), handed_out).await?;
+        let deliveries = deliveries(self.database.reader(), handed_out).await?;
         Ok(Leased { deliveries, due_at })
     }
 
@@ -103,8 +135,20 @@ impl Consumers for ConsumerStore {
         replay: Replay,
         now: DateTime<Utc>,
     ) -> Result<Option<u64>, StoreError> {
-        atomically!(self.database, |tx| again(tx, key, replay, stored(now))
-            .await)
+        // In portions: a lease waits for the consumer's lock.
+        let (mut replay, mut all, now) = (replay, 0, stored(now));
+        loop {
+            let portion: Result<Option<(u64, Option<i64>)>, StoreError> =
+                atomically!(self.database, |tx| again(tx, key, replay, now).await);
+            match (portion?, replay) {
+                (None, _) => return Ok(None),
+                (Some((replayed, Some(next))), Replay::Range(_, to)) => {
+                    all += replayed;
+                    replay = Replay::Range(MessageId(next), to);
+                }
+                (Some((replayed, _)), _) => return Ok(Some(all + replayed)),
+            }
+        }
     }
 
     async fn dead(
@@ -300,7 +344,8 @@ async fn due(
          ORDER BY due_at, message_id LIMIT ?{lock}"
     );
     loop {
-        let values = [consumer.into(), now.into(), request.limit.into()];
+        // Those that turn out to be dead must not make this many small steps.
+        let values = [consumer.into(), now.into(), request.limit.max(100).into()];
         let found = sizes(rows(tx, &sql, values).await?)?;
         if found.is_empty() {
             return Ok(Vec::new());
@@ -330,6 +375,7 @@ async fn due(
         of_messages(tx, "DELETE FROM inbox_leases", [], consumer, &gone).await?;
         // Again, where those that went took the place of others.
         if clean || !due.is_empty() {
+            due.truncate(usize::try_from(request.limit).unwrap_or(usize::MAX));
             return Ok(due);
         }
     }
@@ -455,10 +501,14 @@ async fn settle(
             "UPDATE inbox_leases SET lease = NULL, due_at = ?, \
              dead = CASE WHEN deliveries >= ? THEN 1 ELSE 0 END"
         }
+        Settlement::Return => {
+            "UPDATE inbox_leases SET lease = NULL, due_at = ?, deliveries = deliveries - 1"
+        }
         Settlement::Extend { .. } => "UPDATE inbox_leases SET due_at = ?",
     };
     let values: Vec<Value> = match settlement {
         Settlement::Ack => vec![],
+        Settlement::Return => vec![now.into()],
         Settlement::Nack {
             due_at,
             max_deliveries,
@@ -468,27 +518,39 @@ async fn settle(
     Ok(of_messages(tx, statement, values, consumer, &chosen).await? > 0)
 }
 
+/// Has the first messages of a range handed out again, or all that are dead; how many, and
+/// where to go on.
 async fn again(
     tx: &DatabaseTransaction,
     key: &ConsumerKey,
     replay: Replay,
     now: DateTime<Utc>,
-) -> Result<Option<u64>, StoreError> {
+) -> Result<Option<(u64, Option<i64>)>, StoreError> {
     let Some((consumer, position)) = lock(tx, key).await? else {
         return Ok(None);
     };
-    let (from, to) = match replay {
-        Replay::Range(from, to) => (from.0, to.0.min(position)),
-        Replay::Dead => (0, i64::MAX),
+    let (from, to, next) = match replay {
+        Replay::Dead => (0, i64::MAX, None),
+        Replay::Range(from, to) => {
+            let to = to.0.min(position);
+            let sql = "SELECT id FROM inbox_messages WHERE webhook_id = ? AND user_id = ? \
+                 AND id BETWEEN ? AND ? ORDER BY id LIMIT 1 OFFSET ?";
+            let values = [
+                key.webhook.0.into(),
+                key.owner.0.into(),
+                from.0.into(),
+                to.into(),
+                REPLAYED.into(),
+            ];
+            let next = row(tx, sql, values).await?;
+            let next: Option<i64> = next.map(|row| get(&row, 0)).transpose()?;
+            (from.0, next.map_or(to, |next| next - 1), next)
+        }
     };
     let dies = "UPDATE inbox_leases SET dead = 1, lease = NULL WHERE consumer_id = ? AND dead = 0 \
          AND due_at <= ? AND deliveries >= (SELECT max_deliveries FROM webhooks WHERE id = ?)";
-    change(
-        tx,
-        dies,
-        [consumer.into(), now.into(), key.webhook.0.into()],
-    )
-    .await?;
+    let values = [consumer.into(), now.into(), key.webhook.0.into()];
+    change(tx, dies, values).await?;
     let sql = "UPDATE inbox_leases SET dead = 0, deliveries = 0, due_at = ? \
          WHERE consumer_id = ? AND dead = 1 AND message_id BETWEEN ? AND ?";
     let values = [now.into(), consumer.into(), from.into(), to.into()];
@@ -509,5 +571,5 @@ async fn again(
         ];
         replayed += change(tx, sql, values).await?;
     }
-    Ok(Some(replayed))
+    Ok(Some((replayed, next)))
 }

@@ -15,16 +15,23 @@ use tidegate_domain::webhook::message::{Arrivals as _, NewMessage};
 
 use super::arrivals::ArrivalHub;
 use super::commit::store;
-use super::{change, get, marks, row, rows};
+use super::messages::{sizes, within};
+
 use crate::access::{Access as _, atomically, stored};
 use crate::database::Database;
 use crate::error::db_err;
+use crate::statement::{change, get, marks, row, rows};
 
-/// How many rows are taken at once.
+/// How many rows are taken at once, and about how many bytes.
 const PORTION: u64 = 50;
+const LARGEST: u64 = 4 * 1024 * 1024;
 
-/// For how long it is noted that a row was taken.
-const NOTED: TimeDelta = TimeDelta::hours(1);
+/// After so long nothing new appears below a row that was taken.
+const SETTLED: TimeDelta = TimeDelta::hours(1);
+
+/// For how long it is noted that a row was taken: longer than that by what clocks of nodes may
+/// differ.
+const NOTED: TimeDelta = TimeDelta::hours(2);
 
 /// Makes the tables where they are missing, and fills users and webhooks in.
 ///
@@ -104,7 +111,7 @@ pub async fn sync(database: &Database, public_url: Option<&str>) -> Result<(), S
     let email = "CASE WHEN CHAR_LENGTH(u.email) <= 45 THEN u.email ELSE '' END";
     let users = [
         format!(
-            "INSERT INTO tbluser (id, email, phone, token, status, pwd) \
+            "INSERT IGNORE INTO tbluser (id, email, phone, token, status, pwd) \
              SELECT u.id, {email}, '', '', u.activated, '' FROM users u \
              LEFT JOIN tbluser t ON t.id = u.id WHERE t.id IS NULL"
         ),
@@ -120,15 +127,19 @@ pub async fn sync(database: &Database, public_url: Option<&str>) -> Result<(), S
     change(connection, gone, []).await?;
     let url = "LEFT(CONCAT(?, w.rid), 255)";
     let new = format!(
-        "INSERT INTO tblwhid (id, user_id, wh_url, wh_name, status) \
+        "INSERT IGNORE INTO tblwhid (id, user_id, wh_url, wh_name, status) \
          SELECT w.id, w.user_id, {url}, LEFT(w.name, 45), w.status FROM webhooks w \
          LEFT JOIN tblwhid t ON t.id = w.id WHERE t.id IS NULL"
     );
     change(connection, &new, [address.as_str().into()]).await?;
     let changed = "UPDATE tblwhid t JOIN webhooks w ON w.id = t.id \
-         SET t.wh_name = LEFT(w.name, 45), t.status = w.status \
-         WHERE t.wh_name <> LEFT(w.name, 45) OR t.status <> w.status";
-    change(connection, changed, []).await.map(std::mem::drop)
+         SET t.wh_name = LEFT(w.name, 45), t.status = w.status, t.wh_url = LEFT(CONCAT(?, w.rid), 255) \
+         WHERE t.wh_name <> LEFT(w.name, 45) OR t.status <> w.status \
+         OR t.wh_url <> LEFT(CONCAT(?, w.rid), 255)";
+    let values = [address.as_str().into(), address.as_str().into()];
+    change(connection, changed, values)
+        .await
+        .map(std::mem::drop)
 }
 
 /// Takes rows that nobody has taken yet; how many. The tables have to be there.
@@ -158,20 +169,25 @@ pub async fn take(
 
 /// The number below which nothing new can appear. What is noted of the rows below is deleted.
 async fn floor(database: &Database, now: DateTime<Utc>) -> Result<i64, StoreError> {
-    let sql = "SELECT CAST(MAX(id) AS SIGNED) FROM inbox_legacy_rows WHERE taken_at < ?";
-    let found = row(database.reader(), sql, [stored(now - NOTED).into()]).await?;
-    let floor: Option<i64> = found.map(|row| get(&row, 0)).transpose()?.flatten();
-    let Some(floor) = floor else { return Ok(0) };
-    let sql = "DELETE FROM inbox_legacy_rows WHERE id < ?";
-    change(database.writer(), sql, [floor.into()]).await?;
-    Ok(floor)
+    let newest = async |until: DateTime<Utc>| -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT CAST(MAX(id) AS SIGNED) FROM inbox_legacy_rows WHERE taken_at < ?";
+        let found = row(database.reader(), sql, [stored(until).into()]).await?;
+        Ok(found.map(|row| get(&row, 0)).transpose()?.flatten())
+    };
+    if let Some(old) = newest(now - NOTED).await? {
+        let sql = "DELETE FROM inbox_legacy_rows WHERE id < ?";
+        change(database.writer(), sql, [old.into()]).await?;
+    }
+    Ok(newest(now - SETTLED).await?.unwrap_or(0))
 }
 
+/// Rows that nobody has taken, as many as fit into one transaction.
 async fn untaken(connection: &impl ConnectionTrait, floor: i64) -> Result<Vec<i64>, StoreError> {
-    let sql = "SELECT CAST(w.id AS SIGNED) FROM tblwh w LEFT JOIN inbox_legacy_rows t ON t.id = w.id \
+    let sql = "SELECT CAST(w.id AS SIGNED), CAST(LENGTH(w.content) AS SIGNED) FROM tblwh w LEFT JOIN inbox_legacy_rows t ON t.id = w.id \
          WHERE w.id > ? AND t.id IS NULL ORDER BY w.id LIMIT ?";
     let found = rows(connection, sql, [floor.into(), PORTION.into()]).await?;
-    found.iter().map(|row| get(row, 0)).collect()
+    let found = within(sizes(found)?, LARGEST, |(_, size)| *size);
+    Ok(found.map(|(id, _)| id).collect())
 }
 
 async fn take_inside(
@@ -219,7 +235,9 @@ async fn take_inside(
             address: get(&row, 1)?,
             received: get::<i64>(&row, 2)? != 0,
             received_at: NaiveDateTime::parse_from_str(&time, "%Y-%m-%d %H:%M:%S")
-                .map_or(now, |time| time.and_utc()),
+                .map_or(now, |time| time.and_utc())
+                // One from the future would be kept for ever, and with it all after it.
+                .min(now),
         });
     }
     let note = format!(

@@ -16,9 +16,10 @@ use tidegate_domain::webhook::signature::Verdict;
 
 use super::arrivals::ArrivalHub;
 use super::commit::Committer;
-use super::{get, marks, retention, rows};
+use super::retention;
 use crate::access::{Access as _, corrupt};
 use crate::database::Database;
+use crate::statement::{get, marks, row, rows};
 
 /// The inbox of a database; clones share one queue of messages to be stored.
 #[derive(Clone)]
@@ -69,7 +70,7 @@ impl Inbox for InboxStore {
         let (condition, mut values) = condition(of);
         let sql = format!("SELECT {COLUMNS} FROM inbox_messages WHERE {condition} AND id = ?");
         values.push(id.0.into());
-        let found = super::row(self.database.reader(), &sql, values).await?;
+        let found = row(self.database.reader(), &sql, values).await?;
         found.as_ref().map(message).transpose()
     }
 
@@ -106,10 +107,19 @@ pub(super) fn sizes(rows: Vec<QueryResult>) -> Result<Vec<(i64, i64)>, StoreErro
 
 /// The first ones whose bodies fit into one answer together, and always the very first.
 pub(super) fn within_page<T>(found: Vec<T>, size: impl Fn(&T) -> i64) -> impl Iterator<Item = T> {
+    within(found, PAGE_BYTES, size)
+}
+
+/// The first ones that have `most` bytes together, and always the very first.
+pub(super) fn within<T>(
+    found: Vec<T>,
+    most: u64,
+    size: impl Fn(&T) -> i64,
+) -> impl Iterator<Item = T> {
     let mut total = 0_u64;
     found.into_iter().enumerate().map_while(move |(at, entry)| {
         total = total.saturating_add(u64::try_from(size(&entry)).unwrap_or(0));
-        (at == 0 || total <= PAGE_BYTES).then_some(entry)
+        (at == 0 || total <= most).then_some(entry)
     })
 }
 

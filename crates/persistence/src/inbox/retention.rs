@@ -2,12 +2,12 @@
 //! no lock is held for long. Several nodes may do it at once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, TryGetable, Value};
+use sea_orm::{ConnectionTrait, TryGetable, Value};
 use tidegate_domain::error::StoreError;
 
-use super::{change, get, row, rows};
-use crate::access::{Access as _, stored};
+use crate::access::{Access as _, atomically, stored};
 use crate::database::Database;
+use crate::statement::{change, get, row, rows};
 
 /// How many rows are deleted at once.
 const PORTION: u64 = 500;
@@ -27,13 +27,12 @@ enum Old {
 }
 
 pub(super) async fn delete_all(database: &Database, webhook: i64) -> Result<u64, StoreError> {
-    let connection = database.writer();
     let sql = "SELECT DISTINCT webhook_id, user_id FROM inbox_messages WHERE webhook_id = ?";
     let mut deleted = 0;
-    for shelf in shelves(connection, sql, [webhook.into()]).await? {
-        deleted += shelf.delete(connection, &Old::All).await?;
+    for shelf in shelves(database, sql, [webhook.into()]).await? {
+        deleted += shelf.delete(database, &Old::All).await?;
     }
-    delete_keys::<String>(connection, "webhook_id = ?", webhook.into(), "digest").await?;
+    delete_keys::<String>(database, "webhook_id = ?", webhook.into(), "digest").await?;
     Ok(deleted)
 }
 
@@ -43,13 +42,12 @@ pub(super) async fn purge(
     own: DateTime<Utc>,
     keys: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
-    let connection = database.writer();
     let mut deleted = 0;
     let mut last = 0_i64;
     loop {
         let sql = "SELECT id, user_id, retention_days, retention_messages FROM webhooks \
              WHERE id > ? ORDER BY id LIMIT ?";
-        let webhooks = rows(connection, sql, [last.into(), PORTION.into()]).await?;
+        let webhooks = rows(database.reader(), sql, [last.into(), PORTION.into()]).await?;
         if webhooks.is_empty() {
             break;
         }
@@ -61,31 +59,31 @@ pub(super) async fn purge(
             };
             let (days, newest) = (get::<Option<i64>>(&webhook, 2)?, get(&webhook, 3)?);
             if let Some(days) = days.and_then(TimeDelta::try_days) {
-                deleted += shelf.delete(connection, &Old::Before(now - days)).await?;
+                deleted += shelf.delete(database, &Old::Before(now - days)).await?;
             }
             if let Some(newest) = newest
-                && let Some(id) = shelf.surplus(connection, newest).await?
+                && let Some(id) = shelf.surplus(database.reader(), newest).await?
             {
-                deleted += shelf.delete(connection, &Old::UpTo(id)).await?;
+                deleted += shelf.delete(database, &Old::UpTo(id)).await?;
             }
         }
     }
     let sql = "SELECT DISTINCT webhook_id, user_id FROM inbox_messages WHERE webhook_id = 0";
-    for shelf in shelves(connection, sql, []).await? {
-        deleted += shelf.delete(connection, &Old::Before(own)).await?;
+    for shelf in shelves(database, sql, []).await? {
+        deleted += shelf.delete(database, &Old::Before(own)).await?;
     }
     let sql = "SELECT DISTINCT webhook_id, user_id FROM inbox_messages \
          WHERE webhook_id <> 0 AND webhook_id NOT IN (SELECT id FROM webhooks)";
-    for shelf in shelves(connection, sql, []).await? {
-        deleted += shelf.delete(connection, &Old::All).await?;
+    for shelf in shelves(database, sql, []).await? {
+        deleted += shelf.delete(database, &Old::All).await?;
     }
     let keys = stored(keys).into();
-    delete_keys::<DateTime<Utc>>(connection, "received_at < ?", keys, "received_at").await?;
+    delete_keys::<DateTime<Utc>>(database, "received_at < ?", keys, "received_at").await?;
     Ok(deleted)
 }
 
 async fn shelves(
-    connection: &DatabaseConnection,
+    database: &Database,
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<Shelf>, StoreError> {
@@ -95,7 +93,7 @@ async fn shelves(
             user: get(&row, 1)?,
         })
     };
-    rows(connection, sql, values)
+    rows(database.reader(), sql, values)
         .await?
         .into_iter()
         .map(shelf)
@@ -117,14 +115,14 @@ impl Shelf {
     }
 
     /// Deletes its oldest messages, as far as `old` says, and what consumers have of them.
-    async fn delete(self, connection: &DatabaseConnection, old: &Old) -> Result<u64, StoreError> {
+    async fn delete(self, database: &Database, old: &Old) -> Result<u64, StoreError> {
         let mut deleted = 0;
         loop {
             let sql = "SELECT id, received_at FROM inbox_messages \
                  WHERE webhook_id = ? AND user_id = ? ORDER BY id LIMIT ?";
             let values = [self.webhook.into(), self.user.into(), PORTION.into()];
             let mut last = None;
-            for row in rows(connection, sql, values).await? {
+            for row in rows(database.reader(), sql, values).await? {
                 let id: i64 = get(&row, 0)?;
                 let goes = match old {
                     Old::Before(time) => get::<DateTime<Utc>>(&row, 1)? < *time,
@@ -139,19 +137,27 @@ impl Shelf {
             let Some(last) = last else {
                 return Ok(deleted);
             };
-            let sql = "DELETE FROM inbox_messages WHERE webhook_id = ? AND user_id = ? AND id <= ?";
-            let values = [self.webhook.into(), self.user.into(), last.into()];
-            deleted += change(connection, sql, values).await?;
-            let sql = "DELETE FROM inbox_leases WHERE consumer_id IN \
-                 (SELECT id FROM inbox_consumers WHERE webhook_id = ?) AND message_id <= ?";
-            change(connection, sql, [self.webhook.into(), last.into()]).await?;
+            let portion: Result<u64, StoreError> =
+                atomically!(database, |tx| self.delete_portion(tx, last).await);
+            deleted += portion?;
         }
+    }
+
+    /// Deletes messages up to a number, and what consumers have of them.
+    async fn delete_portion(self, tx: &impl ConnectionTrait, last: i64) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM inbox_messages WHERE webhook_id = ? AND user_id = ? AND id <= ?";
+        let values = [self.webhook.into(), self.user.into(), last.into()];
+        let deleted = change(tx, sql, values).await?;
+        let sql = "DELETE FROM inbox_leases WHERE consumer_id IN \
+             (SELECT id FROM inbox_consumers WHERE webhook_id = ?) AND message_id <= ?";
+        change(tx, sql, [self.webhook.into(), last.into()]).await?;
+        Ok(deleted)
     }
 }
 
 /// Deletes the keys that fit a condition with one value, in the order of a column.
 async fn delete_keys<T: TryGetable + Into<Value>>(
-    connection: &DatabaseConnection,
+    database: &Database,
     condition: &str,
     value: Value,
     order: &str,
@@ -159,13 +165,13 @@ async fn delete_keys<T: TryGetable + Into<Value>>(
     let these = format!("FROM inbox_deliveries WHERE {condition}");
     loop {
         let sql = format!("SELECT {order} {these} ORDER BY {order} LIMIT 1 OFFSET ?");
-        let last = row(connection, &sql, [value.clone(), PORTION.into()]).await?;
+        let last = row(database.reader(), &sql, [value.clone(), PORTION.into()]).await?;
         let Some(last) = last else { break };
         let last: T = get(&last, 0)?;
         let sql = format!("DELETE {these} AND {order} <= ?");
-        change(connection, &sql, [value.clone(), last.into()]).await?;
+        change(database.writer(), &sql, [value.clone(), last.into()]).await?;
     }
-    change(connection, &format!("DELETE {these}"), [value])
+    change(database.writer(), &format!("DELETE {these}"), [value])
         .await
         .map(drop)
 }

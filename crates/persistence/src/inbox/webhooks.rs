@@ -18,6 +18,7 @@ use tidegate_domain::webhook::provider::Provider;
 
 use crate::access::{Access, corrupt, locking, stored};
 use crate::error::db_err;
+use crate::statement::row;
 
 /// The webhooks.
 #[allow(unreachable_pub, reason = "sea-orm derives public types beside these")]
@@ -195,6 +196,12 @@ impl<A: Access> Webhooks for WebhookStore<A> {
         let Some(model) = found else {
             return Ok(None);
         };
+        // Nobody collects what would come for a user who is deactivated.
+        let sql = "SELECT id FROM users WHERE id = ? AND activated = ?";
+        let owner = [model.user_id.into(), true.into()];
+        if row(connection, sql, owner).await?.is_none() {
+            return Ok(None);
+        }
         let secrets = secret::Entity::find()
             .filter(secret::Column::WebhookId.eq(model.id))
             .order_by_asc(secret::Column::Id)

@@ -1,6 +1,7 @@
 //! Names and addresses from the command line, and URLs below them.
 
 use reqwest::Url;
+use tidegate_domain::webhook::consumer::ConsumerName;
 
 /// Reads the address of a server: http or https, without credentials, since arguments are
 /// seen by every user of the machine.
@@ -18,14 +19,9 @@ pub(crate) fn http_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Reads the name of a consumer. `.` and `..` would be no part of a path.
-pub(crate) fn consumer_name(text: &str) -> Result<String, String> {
-    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let named = (1..=64).contains(&text.len()) && text.chars().all(known);
-    match named && !matches!(text, "." | "..") {
-        true => Ok(text.to_owned()),
-        false => Err("it must be 1 to 64 letters, digits, dots, _ and -".into()),
-    }
+/// Reads the name of a consumer.
+pub(crate) fn consumer_name(text: &str) -> Result<String, &'static str> {
+    ConsumerName::try_from(text.to_owned()).map(|_| text.to_owned())
 }
 
 /// The URL of what is behind `base`; `None` where `path` leads out of it.

@@ -9,6 +9,7 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::address::below;
 use super::answer::{Failure, Refusal, cause, failure};
@@ -26,6 +27,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) struct Lease {
     /// What to name it by.
     pub(super) name: String,
+    /// When the server began to answer.
+    pub(super) given: Instant,
     pub(super) messages: Vec<Message>,
 }
 
@@ -71,7 +74,7 @@ impl Api {
     ) -> Result<Option<Lease>, Refusal> {
         let body = json!({"limit": limit, "seconds": seconds, "wait": wait});
         let patience = SILENCE + Duration::from_secs(wait.into());
-        let answer: LeaseAnswer = self
+        let (answer, given): (LeaseAnswer, Instant) = self
             .ask("lease", &body, patience, |text| {
                 serde_json::from_slice(text)
             })
@@ -79,7 +82,11 @@ impl Api {
         Ok(answer.lease.map(|name| {
             let mut messages = answer.messages;
             messages.sort_by_key(|message| message.id);
-            Lease { name, messages }
+            Lease {
+                name,
+                given,
+                messages,
+            }
         }))
     }
 
@@ -92,6 +99,12 @@ impl Api {
     pub(super) async fn nack(&self, lease: &str, ids: &[u64], delay: u32) -> Result<(), Refusal> {
         self.tell("nack", &json!({"lease": lease, "ids": ids, "delay": delay}))
             .await
+    }
+
+    /// Gives back messages that were not begun, at once and as if they had not been handed out.
+    pub(super) async fn give_back(&self, lease: &str, ids: &[u64]) -> Result<(), Refusal> {
+        let body = json!({"lease": lease, "ids": ids, "begun": false});
+        self.tell("nack", &body).await
     }
 
     /// Keeps messages for `seconds` from now.
@@ -110,17 +123,18 @@ impl Api {
 
     /// A request whose answer says nothing more than its status.
     async fn tell(&self, action: &str, body: &Value) -> Result<(), Refusal> {
-        self.ask(action, body, SILENCE, |_| Ok(())).await
+        let told = self.ask(action, body, SILENCE, |_| Ok(())).await;
+        told.map(|((), _)| ())
     }
 
-    /// Asks until there is an answer.
+    /// Asks until there is an answer; when its head came.
     async fn ask<T>(
         &self,
         action: &str,
         body: &Value,
         patience: Duration,
         read: impl Fn(&[u8]) -> serde_json::Result<T>,
-    ) -> Result<T, Refusal> {
+    ) -> Result<(T, Instant), Refusal> {
         let mut backoff = Backoff::default();
         loop {
             let (why, asked) = match self.attempt(action, body, patience, &read).await {
@@ -153,7 +167,7 @@ impl Api {
         body: &Value,
         patience: Duration,
         read: impl Fn(&[u8]) -> serde_json::Result<T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<(T, Instant), Failure> {
         let gone = |error: reqwest::Error| Failure::Away(cause(&error), None);
         // An action is the last part of a path that ends with a slash.
         let url = self
@@ -170,10 +184,12 @@ impl Api {
             .await
             .map_err(|_| Failure::Away("no answer in time".into(), None))?
             .map_err(gone)?;
+        let began = Instant::now();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = whole(&mut response).await?;
         if status.is_success() {
             return read(&text)
+                .map(|answer| (answer, began))
                 .map_err(|_| Failure::Away("what answers there is no Tidegate".into(), None));
         }
         Err(failure(status, &headers, &text))

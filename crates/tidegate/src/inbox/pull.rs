@@ -137,7 +137,8 @@ impl Worker {
     /// Hands on the messages of a lease, one after the other.
     async fn work(&mut self, lease: Lease) -> Result<(), Refusal> {
         let mut left: VecDeque<Message> = lease.messages.into();
-        let mut due = self.renewal();
+        // From when it was given: large events take their time on a slow line.
+        let mut due = lease.given + self.renewal();
         while !self.stop.is_cancelled() && !left.is_empty() {
             let held: Vec<u64> = left.iter().map(|message| message.id).collect();
             // Also here: short events would cut off every attempt that is made beside them.
@@ -177,15 +178,15 @@ impl Worker {
         self.give_back(&lease.name, &left).await
     }
 
-    /// When a lease that begins now is prolonged: well before it is over, also where the first
-    /// attempt fails.
-    fn renewal(&self) -> Instant {
-        Instant::now() + Duration::from_secs(self.options.seconds.into()) / 3
+    /// After what time a lease is prolonged: well before it is over, also where the first attempt
+    /// fails.
+    fn renewal(&self) -> Duration {
+        Duration::from_secs(self.options.seconds.into()) / 3
     }
 
     /// Prolongs the lease of messages.
     async fn renew(&self, lease: &str, held: &[u64], due: &mut Instant) -> Result<(), Refusal> {
-        let next = self.renewal();
+        let next = Instant::now() + self.renewal();
         self.api.extend(lease, held, self.options.seconds).await?;
         *due = next;
         Ok(())
@@ -229,7 +230,7 @@ impl Worker {
             return Ok(());
         }
         let ids: Vec<u64> = left.iter().map(|message| message.id).collect();
-        match self.patiently(self.api.nack(lease, &ids, 0)).await {
+        match self.patiently(self.api.give_back(lease, &ids)).await {
             Some(Ok(())) => self.tally.given_back(ids.len()),
             Some(Err(Refusal::LeaseExpired)) => {}
             Some(Err(refusal)) => return Err(refusal),
