@@ -45,6 +45,7 @@ impl Floor {
         let mut connection = options.connect().await?;
         for statement in [
             "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+            "SET GLOBAL innodb_buffer_pool_size = 1073741824",
             "CREATE DATABASE bare",
             "CREATE TABLE bare.bare (id BIGINT PRIMARY KEY AUTO_INCREMENT, body LONGBLOB NOT NULL, received_at DATETIME(6) NOT NULL)",
         ] {

@@ -2,12 +2,13 @@
 //! database commit: in turns, so that all meet the same moods of the machine.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Place;
 use crate::floor::Floor;
@@ -19,7 +20,7 @@ use crate::program::Program;
 /// The share of the bare clients' rate that the receiver is to reach.
 const TARGET: f64 = 0.70;
 
-/// Who works in each round. An event with an id costs more: the id is looked up and kept, so
+/// Who works in each round. An event with an id costs more: the id is noted as well, so
 /// that the event is not stored twice.
 const NAMES: [&str; 3] = ["bare client", "inbox", "with ids"];
 
@@ -80,18 +81,17 @@ impl Provider {
         })
     }
 
-    /// As many as are asked for, of a webhook that is made for them.
+    /// As many as there are clients, for one round: a connection that is idle for long is closed.
     async fn all(
         program: &Program,
-        options: &Options,
-        webhook: &Value,
+        path: &str,
         body: &[u8],
+        numbers: Range<usize>,
     ) -> anyhow::Result<Vec<Self>> {
-        let (_, path) = program.webhook(webhook).await?;
         let mut providers = Vec::new();
-        for number in 0..options.clients as u64 {
-            let first = number * 1_000_000_000;
-            providers.push(Self::open(program.address, &path, body, first).await?);
+        for number in numbers {
+            let first = number as u64 * 1_000_000_000;
+            providers.push(Self::open(program.address, path, body, first).await?);
         }
         Ok(providers)
     }
@@ -146,10 +146,9 @@ pub(crate) async fn run(place: &Place, options: &Options) -> anyhow::Result<()> 
     for _ in 0..options.clients {
         bare.push(floor.client(Arc::clone(&body)).await?);
     }
-    let webhook = json!({"name": "plain"});
-    let mut plain = Provider::all(&program, options, &webhook, &body).await?;
+    let (_, plain) = program.webhook(&json!({"name": "plain"})).await?;
     let webhook = json!({"name": "with ids", "delivery_id": {"header": "X-Delivery"}});
-    let mut with_ids = Provider::all(&program, options, &webhook, &body).await?;
+    let (_, with_ids) = program.webhook(&webhook).await?;
 
     println!(
         "{}: {} clients, bodies of {} bytes, {} rounds of {} s each, {}",
@@ -167,11 +166,13 @@ pub(crate) async fn run(place: &Place, options: &Options) -> anyhow::Result<()> 
     let processes = [Some(program.id()), options.server_pid, Some(this)];
     let mut rounds = Vec::new();
     for round in 1..=options.rounds {
-        let turns = [
-            turn(&mut bare, span, processes).await?,
-            turn(&mut plain, span, processes).await?,
-            turn(&mut with_ids, span, processes).await?,
-        ];
+        let numbers = round * options.clients..(round + 1) * options.clients;
+        let one = turn(&mut bare, span, processes).await?;
+        let mut providers = Provider::all(&program, &plain, &body, numbers.clone()).await?;
+        let two = turn(&mut providers, span, processes).await?;
+        let mut providers = Provider::all(&program, &with_ids, &body, numbers).await?;
+        let three = turn(&mut providers, span, processes).await?;
+        let turns = [one, two, three];
         let [floor, plain, with_ids] = turns.each_ref().map(|turn| turn.measured.rate());
         let (one, other) = (plain / floor, with_ids / floor);
         println!(
