@@ -57,6 +57,7 @@ steps! {
     m20261125_000004_employees,
     m20261126_000001_webhooks,
     m20261126_000002_inbox,
+    m20261126_000003_jobs,
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod error;
 pub mod gateway;
 pub mod idempotency;
 pub mod inbox;
+pub mod jobs;
 pub mod posts;
 pub mod rows;
 pub mod tokens;

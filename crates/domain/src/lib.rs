@@ -10,6 +10,7 @@ pub mod error;
 pub mod gateway;
 pub mod idempotency;
 pub mod item;
+pub mod job;
 pub mod page;
 pub mod permission;
 pub mod post;

@@ -7,6 +7,7 @@ pub mod early;
 pub mod files;
 pub mod health;
 pub mod inbox;
+pub mod jobs;
 pub mod posts;
 pub mod receiver;
 pub mod root;

@@ -324,6 +324,7 @@ pub(crate) fn resources() -> Vec<RouteSpec> {
         crate::resource::routes::<Employee, Crud<Employee>>(),
         crate::routes::posts::routes(),
         crate::routes::inbox_routes(),
+        crate::routes::jobs::routes(),
     ]
     .concat()
 }

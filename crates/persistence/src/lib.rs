@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod idempotency;
 pub mod inbox;
 mod item;
+pub mod jobs;
 pub mod post;
 mod private;
 pub mod resource;

@@ -48,8 +48,8 @@ impl Default for App {
 }
 
 impl App {
-    /// Without any resource: accounts, versions, databases with their rows, and the webhook
-    /// inbox only.
+    /// Without any resource: accounts, versions, databases with their rows, the webhook inbox and
+    /// jobs only.
     pub fn bare() -> Self {
         Self {
             routes: Vec::new(),
@@ -59,6 +59,8 @@ impl App {
         .routes(tidegate_http::routes::inbox_routes())
         .shared(|wired| Arc::clone(&wired.webhooks))
         .shared(|wired| Arc::clone(&wired.inbox))
+        .routes(tidegate_http::routes::jobs::routes())
+        .data(|wired| wired.jobs.clone())
     }
 
     /// Adds a resource with all its routes.

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod generate;
 mod inbox;
+pub mod jobs;
 mod legacy;
 mod parts;
 mod resources;

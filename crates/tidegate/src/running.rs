@@ -25,9 +25,6 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// How long such a look may take.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How often sessions and idempotency keys that are over are deleted.
-const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
-
 /// A started server.
 pub struct Running {
     address: SocketAddr,
@@ -86,9 +83,8 @@ pub(crate) async fn run(
             let mut interval = tokio::time::interval(REFRESH_INTERVAL);
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut answering = true;
-            let mut purged = None;
             loop {
-                let now = interval.tick().await;
+                interval.tick().await;
                 if !ready {
                     ready = prepared.run().await.unwrap_or_else(|error| {
                         tracing::error!("cannot prepare the database: {error:#}");
@@ -103,11 +99,6 @@ pub(crate) async fn run(
                     .await
                     .unwrap_or_else(|late| Err(StoreError::Unavailable(late.into())));
                 answering = report(refreshed, answering);
-                if answering && purged.is_none_or(|last| now - last >= PURGE_INTERVAL) {
-                    purged = Some(now);
-                    // Beside this loop, which must not wait for it.
-                    tokio::spawn(purge(wired.clone()));
-                }
             }
         }
     });
@@ -119,6 +110,8 @@ pub(crate) async fn run(
     let shutdown = CancellationToken::new();
     let mut background = vec![refresher];
     background.extend(follow_inbox(&wired, &database, &shutdown));
+    let jobs = wired.jobs.clone();
+    background.push(tokio::spawn(async move { jobs.follow().await }));
     let server = tidegate_http::app::serve(
         listener,
         parts::http_options(settings),
@@ -253,20 +246,6 @@ fn follow_inbox(
             closing.close();
         }),
     ]
-}
-
-/// Deletes what is over: sessions, messages, and the keys of requests that may be repeated.
-async fn purge(wired: Wired) {
-    if let Err(error) = wired.http.authenticator.purge_sessions().await {
-        tracing::warn!(%error, "expired sessions could not be deleted");
-    }
-    if let Err(error) = wired.inbox.purge().await {
-        tracing::warn!(%error, "old messages could not be deleted");
-    }
-    let keys = wired.stores.idempotency();
-    if let Err(error) = wired.idempotency.purge(&keys).await {
-        tracing::warn!(%error, "expired idempotency keys could not be deleted");
-    }
 }
 
 /// Notes in the log when the database goes away and when it is back, once each.

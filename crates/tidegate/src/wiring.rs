@@ -10,6 +10,7 @@ use tidegate_application::ended::EndedSessions;
 use tidegate_application::gateway::Gateway;
 use tidegate_application::idempotency::Idempotency;
 use tidegate_application::inbox::{Inbox, InboxParts};
+use tidegate_application::jobs::{Jobs, JobsParts};
 use tidegate_application::rows::Rows;
 use tidegate_application::versions::Versions;
 use tidegate_application::webhooks::{Webhooks, WebhooksParts};
@@ -20,10 +21,12 @@ use tidegate_persistence::inbox::arrivals::ArrivalHub;
 use tidegate_persistence::inbox::consumers::ConsumerStore;
 use tidegate_persistence::inbox::messages::InboxStore;
 use tidegate_persistence::inbox::receivers::CachedReceivers;
+use tidegate_persistence::jobs::JobStore;
 use tidegate_persistence::resource::Record;
 use tidegate_persistence::stores::Stores;
 
 use crate::config::{FullTableWrites, Settings};
+use crate::jobs::{Workshop, jobs};
 use crate::parts;
 
 /// The parts of a running Tidegate: what handlers call, and what use cases are made of.
@@ -45,6 +48,8 @@ pub struct Wired {
     pub webhooks: Arc<Webhooks>,
     /// The inbox.
     pub inbox: Arc<Inbox>,
+    /// What is done by itself.
+    pub jobs: Jobs,
     pub(crate) arrivals: ArrivalHub,
     pub(crate) ended: Arc<EndedSessions>,
 }
@@ -133,8 +138,22 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
     );
     let arrivals = ArrivalHub::new(stores.database().clone());
     let (webhooks, inbox) = wire_inbox(&settings, &stores, &arrivals, &idempotency)?;
+    let (inbox, authenticator) = (Arc::new(inbox), Arc::new(authenticator));
+    let workshop = Workshop {
+        authenticator: authenticator.clone(),
+        idempotency: idempotency.clone(),
+        keys: Arc::new(stores.idempotency()),
+        inbox: inbox.clone(),
+    };
+    let jobs = Jobs::new(JobsParts {
+        jobs: jobs(&settings.jobs.schedules, workshop),
+        store: Arc::new(JobStore::new(stores.database().clone())),
+        clock: clock.clone(),
+        node: randomness.uuid(),
+        lease: settings.jobs.lease,
+    });
     let http = Services {
-        authenticator: Arc::new(authenticator),
+        authenticator,
         accounts: Arc::new(accounts),
         versions,
         gateway,
@@ -149,7 +168,8 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
         clock,
         randomness,
         webhooks: Arc::new(webhooks),
-        inbox: Arc::new(inbox),
+        inbox,
+        jobs,
         arrivals,
         ended,
     })

@@ -40,6 +40,7 @@ mod inbox_receive;
 mod inbox_w;
 mod injection;
 mod items;
+mod jobs;
 mod library;
 mod migrations;
 mod permissions;

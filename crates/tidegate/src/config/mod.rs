@@ -30,6 +30,7 @@ pub use self::{
 };
 
 use self::{reader::Reader, rules::Missing};
+use crate::jobs::Schedules;
 
 /// Fewest bytes of a secret that production accepts.
 const SECRET_BYTES: usize = 32;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub rest: RestSettings,
     /// The webhook inbox.
     pub inbox: InboxSettings,
+    /// What is done by itself.
+    pub jobs: JobSettings,
     /// The documentation pages.
     pub docs: DocsSettings,
     /// What is logged, and how.
@@ -253,6 +256,15 @@ pub struct InboxSettings {
     pub body_timeout: Duration,
     /// For how long content of people's own is kept.
     pub own_content: Duration,
+}
+
+/// What is done by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobSettings {
+    /// When.
+    pub schedules: Schedules,
+    /// How long a node that says nothing is believed to do its job.
+    pub lease: Duration,
 }
 
 /// The documentation pages.

@@ -11,13 +11,14 @@ use tidegate_domain::account::{NewPassword, Username};
 
 use super::{
     AdminSettings, AuthSettings, CorsSettings, DatabaseSettings, DatabaseTarget, DocsSettings,
-    FullTableWrites, HttpSettings, InboxSettings, LimitSettings, LogFormat, LogSettings, Origins,
-    Profile, RestSettings, SECRET_BYTES, Secret, ServerSettings, Settings,
+    FullTableWrites, HttpSettings, InboxSettings, JobSettings, LimitSettings, LogFormat,
+    LogSettings, Origins, Profile, RestSettings, SECRET_BYTES, Secret, ServerSettings, Settings,
     parse::{
         choice, count, database_target, filled, log_level, network, origin, path, public_url, whole,
     },
     reader::Reader,
 };
+use crate::jobs::{CronSchedule, Schedules};
 
 /// Secrets that nobody gave, where that is allowed.
 pub(super) struct Missing {
@@ -86,6 +87,14 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
                 86_400 * r.whole("inbox.own_content_days", 1_u64, 36_500),
             ),
         },
+        jobs: JobSettings {
+            schedules: Schedules {
+                sessions: r.optional("jobs.sessions", schedule).flatten(),
+                idempotency_keys: r.optional("jobs.idempotency_keys", schedule).flatten(),
+                inbox: r.optional("jobs.inbox", schedule).flatten(),
+            },
+            lease: r.seconds("jobs.lease_seconds", 3, 3600),
+        },
         docs: DocsSettings {
             public: r.flag("docs.public"),
         },
@@ -100,6 +109,14 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
         },
     };
     (settings, missing)
+}
+
+/// When a job is due; `never`: only when it is asked for.
+fn schedule(text: &str) -> Result<Option<CronSchedule>, String> {
+    match text {
+        "never" => Ok(None),
+        text => CronSchedule::parse(text).map(Some),
+    }
 }
 
 fn server(r: &mut Reader) -> ServerSettings {

@@ -30,6 +30,12 @@ pub async fn open(engine: TestEngine) -> Fixture {
     }
 }
 
+/// Opens the database of a running Tidegate a second time.
+pub async fn reopen(room: &TestDatabase) -> Database {
+    let options = DatabaseOptions::new(room.url().map(str::to_owned), room.data_dir());
+    Database::open(options).await.expect("the database opens")
+}
+
 impl Fixture {
     /// Stores a user.
     pub async fn user(&self, name: &str, role: Role) -> User {
