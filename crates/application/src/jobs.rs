@@ -191,7 +191,8 @@ impl Jobs {
         let (state, detail) = match outcome {
             Ok(done) => (RunState::Succeeded, done),
             Err(error) => {
-                tracing::error!(job = job.name, %error, "the job failed");
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(job = job.name, cause, "the job failed");
                 // The cause is in the log; it may name what is not for every administrator.
                 (RunState::Failed, error.to_string())
             }

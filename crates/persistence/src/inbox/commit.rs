@@ -15,7 +15,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::arrivals::ArrivalHub;
 use super::messages::write_headers;
-
 use crate::access::{Access as _, atomically, corrupt, stored};
 use crate::database::Database;
 use crate::error::{db_err, is_contention};
