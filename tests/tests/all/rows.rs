@@ -253,9 +253,73 @@ on_every_engine! {
         for query in ["id=1", "id=equals.1", "id=eq", "id=is.nothing", "id=in.(1", "id=in.1,2", "title=EQ.Dune"] {
             fault(shop.get(&format!("films?{query}")).await, 400, "PGRST100");
         }
-        for query in ["or=(id.eq.1,id.eq.2)", "select=title,studios(name)", "select=id.sum()", "title=match.^A", "select=id::text"] {
+        for query in ["or=(id->a.eq.1)", "select=title,studios(name)", "select=id.sum()", "title=match.^A", "select=id::text"] {
             fault(shop.get(&format!("films?{query}")).await, 400, "PGRST127");
         }
+    }
+
+    async fn conditions_join_in_trees(engine: TestEngine) {
+        let shop = Shop::open(engine).await.with_films().await;
+        let cases: &[(&str, &[i64])] = &[
+            ("or=(id.eq.1,title.eq.Dune)", &[1, 4]),
+            ("and=(year.gt.1950,year.lt.1980)", &[1, 5]),
+            ("or=(id.eq.2,and(seen.is.true,stars.gte.5))", &[1, 2]),
+            ("or=(id.eq.2,not.and(stars.gt.1,stars.lt.5))", &[1, 2, 3, 5]),
+            ("not.or=(id.eq.1,id.eq.2)", &[3, 4, 5]),
+            ("not.and=(id.gt.1,id.lt.5)", &[1, 5]),
+            ("or=(rating.is.null,year.is.null)", &[2, 4, 5]),
+            ("and=(rating.not.is.null,or(year.is.null,year.lt.1950))", &[3, 4]),
+            // Neither true nor false is not turned into true.
+            ("not.or=(rating.gt.9)", &[1, 4]),
+            ("not.and=(rating.gt.9)", &[1, 4]),
+            ("or=(year.not.eq.1979,id.eq.4)", &[2, 3, 4, 5]),
+            ("or=(title.in.(Alien,\"Dune\"),id.in.(5))", &[1, 4, 5]),
+            ("or=(title.like.*a,title.ilike.b*)", &[2, 3]),
+            ("or=(id.eq.1,id.eq.2)&or=(stars.eq.4)", &[2]),
+            ("or=(id.eq.1,id.eq.2)&seen=is.false", &[2]),
+            ("year=isdistinct.1979", &[2, 3, 4, 5]),
+            ("year=not.isdistinct.1979", &[1]),
+            ("or=(rating.isdistinct.9)", &[1, 2, 3, 5]),
+            ("id=eq(any).{1,3,\"4\"}", &[1, 3, 4]),
+            ("id=eq(any).{}", &[]),
+            ("id=eq(all).{}", &[1, 2, 3, 4, 5]),
+            ("id=not.eq(any).{1,2}", &[3, 4, 5]),
+            ("id=eq(any).{1,NULL}", &[1]),
+            ("id=not.eq(any).{1,NULL}", &[]),
+            ("stars=gte(all).{2,4}", &[1, 2, 3]),
+            ("stars=lt(any).{2,3}", &[4, 5]),
+            ("title=like(any).{A*,*l}", &[1, 2]),
+            ("title=ilike(all).{*A*,*e*}", &[1, 5]),
+            ("or=(title.eq(any).{Alien,Dune},id.eq.5)", &[1, 4, 5]),
+        ];
+        for (query, expected) in cases {
+            let query = query.replace('"', "%22");
+            assert_eq!(ids(&shop.admin, &shop.path(&format!("films?{query}")), &[("order", "id")]).await, *expected, "{query}");
+        }
+        let reply = Reply::of(shop.admin.request(Method::GET, &shop.path("films?or=(id.eq.1,id.eq.4)&limit=1")).header("prefer", "count=exact")).await;
+        assert_eq!(reply.expect(206).header("content-range"), "0-0/2");
+        for (query, code) in [
+            ("or=()", "PGRST100"), ("or=(id.eq.1", "PGRST100"), ("or=(id)", "PGRST100"), ("id=eq(some).{1}", "PGRST100"),
+            ("or=(nope.eq.1)", "42703"), ("or=(id.eq.x)", "22P02"), ("id=eq(any).{1,x}", "22P02"), ("id=isdistinct.x", "22P02"),
+            ("year=like(any).{}", "42883"), ("or=(year.like.1*)", "42883"),
+        ] {
+            fault(shop.get(&format!("films?{query}")).await, 400, code);
+        }
+        // However many alternatives there are.
+        let many: Vec<String> = (0..1500).map(|id| format!("id.eq.{id}")).collect();
+        assert_eq!(shop.rows(&format!("films?select=id&order=id&or=({})", many.join(","))).await.as_array().expect("rows").len(), 5);
+        let many: Vec<String> = (0..3000).map(|id| id.to_string()).collect();
+        assert_eq!(shop.rows(&format!("films?select=id&id=eq(any).%7B{}%7D", many.join(","))).await.as_array().expect("rows").len(), 5);
+        // What says nothing is no filter to a write.
+        for query in ["id=not.in.()", "id=eq(all).{}", "not.or=(id.in.(),id.eq(any).{})"] {
+            fault(shop.admin.delete(&shop.path(&format!("films?{query}"))).await, 400, "21000");
+        }
+        // A tree is a filter to writes as well.
+        let reply = Reply::of(shop.admin.request(Method::PATCH, &shop.path("films?or=(id.eq.1,id.eq.2)&select=id,stars&order=id"))
+            .header("prefer", "return=representation").json(&json!({"stars": 0}))).await;
+        assert_eq!(reply.expect(200).value(), json!([{"id": 1, "stars": 0}, {"id": 2, "stars": 0}]));
+        shop.admin.delete(&shop.path("films?not.or=(stars.eq.0)")).await.expect(204);
+        assert_eq!(ids(&shop.admin, &shop.path("films?stars=gte.0"), &[("order", "id")]).await, [1, 2]);
     }
 
     async fn text_and_number_never_meet(engine: TestEngine) {

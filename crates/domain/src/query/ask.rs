@@ -8,6 +8,8 @@ pub struct Query {
     pub select: Vec<SelectItem>,
     /// Which rows; all conditions hold together. Empty means all rows.
     pub filters: Vec<Filter>,
+    /// Logic trees (`and`, `or`), which hold as well.
+    pub logic: Vec<Clause>,
     /// What the server adds to the filters: which of the rows are there for whoever asks.
     pub scope: Vec<Clause>,
     /// In which order.
@@ -39,8 +41,12 @@ pub enum SelectItem {
 pub enum Clause {
     /// A condition on one column.
     Column(Filter),
+    /// All of these hold; empty always holds.
+    All(Vec<Clause>),
     /// At least one of these holds; empty never holds.
     Any(Vec<Clause>),
+    /// This does not hold; where it is neither true nor false, neither is its opposite.
+    Not(Box<Clause>),
 }
 
 impl From<Filter> for Clause {
@@ -72,10 +78,74 @@ pub enum Condition {
         /// `ilike`.
         ignore_case: bool,
     },
+    /// `isdistinct`: not equal, where null is a value like any other.
+    Distinct(String),
+    /// `eq(any)`, `like(all)` and their kin.
+    Quantified {
+        /// Whether one of the values is enough, or all have to fit.
+        quantifier: Quantifier,
+        /// What is asked of each value.
+        operator: Operator,
+        /// The values; `None` is a null.
+        values: Vec<Option<String>>,
+    },
     /// `in.(...)`.
     In(Vec<String>),
     /// `is.null` and its kin.
     Is(IsValue),
+}
+
+/// How many of several values have to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantifier {
+    /// One of them; of none, none fits.
+    Any,
+    /// All of them; of none, all fit.
+    All,
+}
+
+impl Quantifier {
+    /// Its word in the grammar.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::All => "all",
+        }
+    }
+}
+
+/// An operator that may be asked of several values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// A comparison; `neq` is not among those that may.
+    Compare(Comparison),
+    /// `like`, or `ilike` where case counts not.
+    Like {
+        /// `ilike`.
+        ignore_case: bool,
+    },
+}
+
+impl Operator {
+    /// Its word in the grammar.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Compare(comparison) => comparison.word(),
+            Self::Like { ignore_case: false } => "like",
+            Self::Like { ignore_case: true } => "ilike",
+        }
+    }
+
+    /// The condition with one value.
+    pub fn with(self, value: String) -> Condition {
+        match self {
+            Self::Compare(comparison) => Condition::Compare(comparison, value),
+            Self::Like { ignore_case } => Condition::Like {
+                pattern: value,
+                ignore_case,
+            },
+        }
+    }
 }
 
 /// The comparison operators.

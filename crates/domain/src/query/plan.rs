@@ -36,6 +36,8 @@ pub enum Predicate {
     All(Vec<Predicate>),
     /// At least one of these holds; empty never holds.
     Any(Vec<Predicate>),
+    /// Neither true nor false, as a comparison with null is.
+    Unknown,
     /// This does not hold, by SQL's three-valued logic (null stays null).
     Not(Box<Predicate>),
     /// A test of one column.

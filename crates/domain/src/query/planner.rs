@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use super::ask::{Clause, Condition, Filter, IsValue, Nulls, OrderTerm, Query, SelectItem};
+use super::ask::{
+    Clause, Comparison, Condition, Filter, IsValue, Nulls, Operator, OrderTerm, Quantifier, Query,
+    SelectItem,
+};
 use super::error::{QueryError, ValueFault};
 use super::plan::{
     Cell, ColumnTest, DeletePlan, InsertPlan, LikePart, OrderColumn, OutputColumn, Predicate,
@@ -108,7 +111,7 @@ impl Planner {
         let set = assignments(table, row)?;
         let predicate = predicate(table, query)?;
         if !set.is_empty() {
-            self.filtered(query, "UPDATE")?;
+            self.filtered(&predicate, "UPDATE")?;
         }
         Ok(UpdatePlan {
             set,
@@ -130,7 +133,7 @@ impl Planner {
     ) -> Result<DeletePlan, QueryError> {
         writable(table)?;
         let predicate = predicate(table, query)?;
-        self.filtered(query, "DELETE")?;
+        self.filtered(&predicate, "DELETE")?;
         Ok(DeletePlan {
             predicate,
             returning: shape(table, returning.then_some(query))?,
@@ -154,8 +157,10 @@ impl Planner {
         })
     }
 
-    fn filtered(&self, query: &Query, statement: &'static str) -> Result<(), QueryError> {
-        if query.filters.is_empty() && !self.limits.full_table_writes {
+    /// Refuses a write to all rows, also where a condition says nothing (`not.in.()`): a list that
+    /// should not have been empty is how whole tables are lost.
+    fn filtered(&self, predicate: &Predicate, statement: &'static str) -> Result<(), QueryError> {
+        if always(predicate) == Some(true) && !self.limits.full_table_writes {
             return Err(QueryError::FullTable { statement });
         }
         Ok(())
@@ -444,53 +449,86 @@ fn end_with_key(table: &Table, order: &mut Vec<OrderColumn>) {
 
 fn predicate(table: &Table, query: &Query) -> Result<Predicate, QueryError> {
     let asked = query.filters.iter().map(|filter| test(table, filter));
-    let scope = query.scope.iter().map(|clause| within(table, clause));
+    let clauses = query.logic.iter().chain(&query.scope);
     asked
-        .chain(scope)
+        .chain(clauses.map(|clause| within(table, clause)))
         .collect::<Result<_, _>>()
         .map(Predicate::All)
 }
 
 fn within(table: &Table, clause: &Clause) -> Result<Predicate, QueryError> {
+    let all = |clauses: &[Clause]| -> Result<Vec<Predicate>, QueryError> {
+        clauses.iter().map(|clause| within(table, clause)).collect()
+    };
     match clause {
         Clause::Column(filter) => test(table, filter),
-        Clause::Any(clauses) => {
-            let parts = clauses.iter().map(|clause| within(table, clause));
-            parts.collect::<Result<_, _>>().map(Predicate::Any)
-        }
+        Clause::All(clauses) => all(clauses).map(Predicate::All),
+        Clause::Any(clauses) => all(clauses).map(Predicate::Any),
+        Clause::Not(clause) => Ok(Predicate::Not(Box::new(within(table, clause)?))),
     }
 }
 
 fn test(table: &Table, filter: &Filter) -> Result<Predicate, QueryError> {
     let at = column_at(table, &filter.column)?;
-    let column = &table.columns[at];
+    let predicate = condition(&table.columns[at], at, &filter.condition)?;
+    Ok(if filter.negated {
+        Predicate::Not(Box::new(predicate))
+    } else {
+        predicate
+    })
+}
+
+/// What a condition asks of the column at this place.
+fn condition(column: &Column, at: usize, asked: &Condition) -> Result<Predicate, QueryError> {
     let class = column.column_type.class();
+    let is = |test| Predicate::Test { column: at, test };
     let operand = |text: &str| {
         column
             .column_type
             .operand(text)
             .map_err(|fault| value_error(column, fault))
     };
-    let test = match &filter.condition {
-        Condition::Compare(comparison, text) => {
+    let test = match asked {
+        Condition::Distinct(text) => {
             if matches!(class, TypeClass::Json | TypeClass::Other) {
-                return Err(operator_error(column, comparison.word()));
+                return Err(operator_error(column, "isdistinct"));
             }
+            let other = ColumnTest::Compare(Comparison::Neq, operand(text)?);
+            return Ok(Predicate::Any(vec![is(ColumnTest::IsNull), is(other)]));
+        }
+        Condition::Quantified {
+            quantifier,
+            operator,
+            values,
+        } => {
+            // Refused also where there is no value to be refused.
+            condition_fits(column, *operator)?;
+            if let Some(list) = list_of(*quantifier, *operator, values) {
+                return condition(column, at, &Condition::In(list));
+            }
+            let parts = values.iter().map(|value| match value {
+                Some(value) => condition(column, at, &operator.with(value.clone())),
+                None => Ok(Predicate::Unknown),
+            });
+            let parts = parts.collect::<Result<_, _>>()?;
+            return Ok(match quantifier {
+                Quantifier::Any => Predicate::Any(parts),
+                Quantifier::All => Predicate::All(parts),
+            });
+        }
+        Condition::Compare(comparison, text) => {
+            condition_fits(column, Operator::Compare(*comparison))?;
             ColumnTest::Compare(*comparison, operand(text)?)
         }
         Condition::Like {
             pattern,
             ignore_case,
         } => {
-            if class != TypeClass::Text {
-                return Err(operator_error(
-                    column,
-                    if *ignore_case { "ilike" } else { "like" },
-                ));
-            }
+            let ignore_case = *ignore_case;
+            condition_fits(column, Operator::Like { ignore_case })?;
             ColumnTest::Like {
                 pattern: like_pattern(pattern),
-                ignore_case: *ignore_case,
+                ignore_case,
             }
         }
         Condition::In(texts) => {
@@ -517,12 +555,58 @@ fn test(table: &Table, filter: &Filter) -> Result<Predicate, QueryError> {
             }
         }
     };
-    let test = Predicate::Test { column: at, test };
-    Ok(if filter.negated {
-        Predicate::Not(Box::new(test))
+    Ok(is(test))
+}
+
+/// The values of `eq(any)` as a list, which engines look up better than as many alternatives.
+fn list_of(
+    quantifier: Quantifier,
+    operator: Operator,
+    values: &[Option<String>],
+) -> Option<Vec<String>> {
+    let eq = operator == Operator::Compare(Comparison::Eq);
+    (eq && quantifier == Quantifier::Any)
+        .then(|| values.iter().cloned().collect())
+        .flatten()
+}
+
+/// Whether a predicate lets all rows through, or none, whatever they hold.
+fn always(predicate: &Predicate) -> Option<bool> {
+    let all = |parts: &[Predicate], ends: bool| {
+        let mut known = Some(!ends);
+        for part in parts {
+            match always(part) {
+                Some(outcome) if outcome == ends => return Some(ends),
+                Some(_) => {}
+                None => known = None,
+            }
+        }
+        known
+    };
+    match predicate {
+        Predicate::All(parts) => all(parts, false),
+        Predicate::Any(parts) => all(parts, true),
+        Predicate::Not(inner) => always(inner).map(|outcome| !outcome),
+        Predicate::Test {
+            test: ColumnTest::In(values),
+            ..
+        } if values.is_empty() => Some(false),
+        Predicate::Test { .. } | Predicate::Unknown => None,
+    }
+}
+
+/// Whether an operator can be used on a column of this type.
+fn condition_fits(column: &Column, operator: Operator) -> Result<(), QueryError> {
+    let class = column.column_type.class();
+    let fits = match operator {
+        Operator::Compare(_) => !matches!(class, TypeClass::Json | TypeClass::Other),
+        Operator::Like { .. } => class == TypeClass::Text,
+    };
+    if fits {
+        Ok(())
     } else {
-        test
-    })
+        Err(operator_error(column, operator.word()))
+    }
 }
 
 fn operator_error(column: &Column, operator: &str) -> QueryError {

@@ -159,7 +159,9 @@ async fn what_does_not_fit_is_told_in_both_sets_of_members() {
         ("?order=id`;drop", 400, "PGRST100"),
         ("?id=5", 400, "PGRST100"),
         ("?id=eq.%ff", 400, "PGRST100"),
-        ("?or=(id.eq.1)", 400, "PGRST127"),
+        ("?or=(id-%3Ea.eq.1)", 400, "PGRST127"),
+        ("?or=(id.eq.1", 400, "PGRST100"),
+        ("?or=(nope.eq.1)", 400, "42703"),
         ("?nope=eq.1", 400, "42703"),
         ("?id=eq.abc", 400, "22P02"),
     ] {

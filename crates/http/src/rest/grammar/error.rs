@@ -19,6 +19,8 @@ pub enum Part {
     Key,
     /// A condition.
     Filter,
+    /// The value of `and` or `or`.
+    Logic,
 }
 
 impl Part {
@@ -31,6 +33,7 @@ impl Part {
             Self::Offset => "offset",
             Self::Key => "column name",
             Self::Filter => "filter",
+            Self::Logic => "logic tree",
         }
     }
 }

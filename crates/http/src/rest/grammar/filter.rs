@@ -2,22 +2,43 @@
 //!
 //! ```text
 //! value     = [ 'not.' ] condition
-//! condition = ( 'eq' | 'neq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' | 'ilike' ) '.' text
+//! condition = ( 'eq' | 'neq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' | 'ilike' | 'isdistinct' ) '.' text
+//!           | ( 'eq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' | 'ilike' ) '(' ( 'any' | 'all' ) ').' array
 //!           | 'in.(' [ element { ',' element } ] ')'
 //!           | 'is.' ( 'null' | 'not_null' | 'true' | 'false' | 'unknown' )      in any case
 //! element   = quoted | { any but ',' and ')' }
+//! array     = '{' [ item { ',' item } ] '}'                  PostgreSQL's literal of an array
+//! item      = quoted | { any but ',', '{', '}', '"', '\' | '\' any }    the bare word NULL is a null
 //! text      = all up to the end; quotes mean nothing in it
+//!
+//! tree      = '(' branch { ',' branch } ')'                  the value of `and`, `or`, `not.and`, `not.or`
+//! branch    = [ 'not.' ] ( 'and' | 'or' ) tree
+//!           | name '.' value                                 in which text is an element or an array
 //! ```
 
-use tidegate_domain::query::ask::{Comparison, Condition, Filter, IsValue};
-use winnow::combinator::{opt, peek, terminated};
+use tidegate_domain::query::ask::{
+    Clause, Comparison, Condition, Filter, IsValue, Operator, Quantifier,
+};
+use winnow::combinator::{alt, cut_err, delimited, opt, peek, preceded, repeat, terminated};
 use winnow::prelude::*;
-use winnow::token::{one_of, take_while};
+use winnow::token::{any, none_of, one_of, take_while};
 
 use super::error::{GrammarError, Part};
 use super::lexical::{Parsed, blanks, fault, name, quoted, unsupported, whole};
 
-const OPERATORS: &str = "an operator (eq, neq, gt, gte, lt, lte, like, ilike, in, is)";
+const OPERATORS: &str = "an operator (eq, neq, gt, gte, lt, lte, like, ilike, isdistinct, in, is)";
+
+/// How deep logic trees may be: each level is one of the parser, too.
+const DEEPEST: usize = 100;
+
+/// Where a condition stands, by which it is known where its text ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Alone: all up to the end is text.
+    Alone,
+    /// In a tree.
+    Tree,
+}
 
 /// Words for [`IsValue`].
 pub(super) const IS_VALUES: [(&str, IsValue); 5] = [
@@ -31,7 +52,7 @@ pub(super) const IS_VALUES: [(&str, IsValue); 5] = [
 /// Reads one condition.
 pub(super) fn parse(key: &str, value: &str) -> Result<Filter, GrammarError> {
     let column = parse_key(key)?;
-    let (negated, condition) = whole(Part::Filter, value, negatable)?;
+    let (negated, condition) = whole(Part::Filter, value, |input| negatable(input, Place::Alone))?;
     Ok(Filter {
         column,
         negated,
@@ -60,33 +81,106 @@ fn parse_key(key: &str) -> Result<String, GrammarError> {
     }
 }
 
-fn negatable(input: &mut &str) -> Parsed<(bool, Condition)> {
+/// Reads the value of `and`, `or`, and their opposites.
+pub(super) fn parse_tree(key: &str, value: &str) -> Result<Clause, GrammarError> {
+    let (negated, word) = match key.strip_prefix("not.") {
+        Some(word) => (true, word),
+        None => (false, key),
+    };
+    let clauses = whole(Part::Logic, value, |input| tree(input, DEEPEST))?;
+    Ok(joined(negated, word, clauses))
+}
+
+fn joined(negated: bool, word: &str, clauses: Vec<Clause>) -> Clause {
+    let clause = if word == "or" {
+        Clause::Any(clauses)
+    } else {
+        Clause::All(clauses)
+    };
+    if negated {
+        Clause::Not(Box::new(clause))
+    } else {
+        clause
+    }
+}
+
+fn tree(input: &mut &str, levels: usize) -> Parsed<Vec<Clause>> {
+    blanks(input)?;
+    if opt('(').parse_next(input)?.is_none() {
+        return fault(input, "`(`");
+    }
+    if levels == 0 {
+        return fault(input, "no more than 100 levels");
+    }
+    let mut clauses = Vec::new();
+    loop {
+        clauses.push(branch(input, levels - 1)?);
+        blanks(input)?;
+        if opt(',').parse_next(input)?.is_some() {
+            continue;
+        }
+        if opt(')').parse_next(input)?.is_none() {
+            return fault(input, "`,` or `)`");
+        }
+        blanks(input)?;
+        return Ok(clauses);
+    }
+}
+
+fn branch(input: &mut &str, levels: usize) -> Parsed<Clause> {
+    blanks(input)?;
+    let start = *input;
+    let negated = opt("not.").parse_next(input)?.is_some();
+    for word in ["and", "or"] {
+        // A column may be called so, too: then a point follows.
+        let inside = input.strip_prefix(word).map(str::trim_start);
+        if let Some(inside) = inside.filter(|inside| inside.starts_with('(')) {
+            *input = inside;
+            return Ok(joined(negated, word, tree(input, levels)?));
+        }
+    }
+    *input = start;
+    let column = name(input)?;
+    if input.starts_with("->") {
+        return unsupported(input, "JSON paths (`->`, `->>`)");
+    }
+    if opt('.').parse_next(input)?.is_none() {
+        return fault(input, "`.` and an operator, or `and(`, `or(`");
+    }
+    let (negated, condition) = negatable(input, Place::Tree)?;
+    Ok(Clause::Column(Filter {
+        column,
+        negated,
+        condition,
+    }))
+}
+
+fn negatable(input: &mut &str, place: Place) -> Parsed<(bool, Condition)> {
     let negated = opt("not.").parse_next(input)?.is_some();
     let expected = if negated {
         OPERATORS
     } else {
-        "`not.` or an operator (eq, neq, gt, gte, lt, lte, like, ilike, in, is)"
+        "`not.` or an operator (eq, neq, gt, gte, lt, lte, like, ilike, isdistinct, in, is)"
     };
-    Ok((negated, condition(input, expected)?))
+    Ok((negated, condition(input, expected, place)?))
 }
 
-fn condition(input: &mut &str, expected: &'static str) -> Parsed<Condition> {
+fn condition(input: &mut &str, expected: &'static str, place: Place) -> Parsed<Condition> {
     let start = *input;
     let word = take_while(0.., |c: char| c.is_ascii_lowercase()).parse_next(input)?;
     let known = |input: &mut &str| match word {
         "in" => in_list(input),
         "is" => is_value(input),
-        "like" | "ilike" => Ok(Condition::Like {
-            pattern: rest(input),
-            ignore_case: word == "ilike",
-        }),
-        _ => match comparison(word) {
-            Some(comparison) => Ok(Condition::Compare(comparison, rest(input))),
+        "isdistinct" => Ok(Condition::Distinct(text(input, place)?)),
+        _ => match operator(word) {
+            Some(operator) => Ok(operator.with(text(input, place)?)),
             None => fault(input, expected),
         },
     };
-    if input.starts_with('(') && (comparison(word).is_some() || matches!(word, "like" | "ilike")) {
-        return unsupported(input, "operator modifiers (`any`, `all`)");
+    if input.starts_with('(')
+        && let Some(operator) = operator(word)
+    {
+        return quantified(input, word, operator, place);
     }
     if !input.starts_with(['.', '(']) {
         *input = start;
@@ -94,7 +188,6 @@ fn condition(input: &mut &str, expected: &'static str) -> Parsed<Condition> {
     }
     match word {
         "match" | "imatch" => unsupported(input, "regular expressions (`match`, `imatch`)"),
-        "isdistinct" => unsupported(input, "`isdistinct` filters"),
         "fts" | "plfts" | "phfts" | "wfts" => {
             unsupported(input, "full-text searches (`fts` and its kin)")
         }
@@ -102,7 +195,8 @@ fn condition(input: &mut &str, expected: &'static str) -> Parsed<Condition> {
         "sl" | "sr" | "nxr" | "nxl" | "adj" => {
             unsupported(input, "filters on ranges (`sl`, `sr`, `nxr`, `nxl`, `adj`)")
         }
-        "eq" | "neq" | "gt" | "gte" | "lt" | "lte" | "like" | "ilike" | "in" | "is"
+        "eq" | "neq" | "gt" | "gte" | "lt" | "lte" | "like" | "ilike" | "isdistinct" | "in"
+        | "is"
             if input.starts_with('.') =>
         {
             '.'.parse_next(input)?;
@@ -115,27 +209,101 @@ fn condition(input: &mut &str, expected: &'static str) -> Parsed<Condition> {
     }
 }
 
-fn comparison(word: &str) -> Option<Comparison> {
+fn operator(word: &str) -> Option<Operator> {
     use Comparison::{Eq, Gt, Gte, Lt, Lte, Neq};
-    [Eq, Neq, Gt, Gte, Lt, Lte]
+    let likes = [false, true].map(|ignore_case| Operator::Like { ignore_case });
+    let mut all = [Eq, Neq, Gt, Gte, Lt, Lte]
+        .map(Operator::Compare)
         .into_iter()
-        .find(|comparison| comparison.word() == word)
+        .chain(likes);
+    all.find(|operator| operator.word() == word)
 }
 
-fn rest(input: &mut &str) -> String {
-    std::mem::take(input).to_owned()
+/// A text: all that is left, or in a tree an element of its list.
+fn text(input: &mut &str, place: Place) -> Parsed<String> {
+    match place {
+        Place::Alone => Ok(std::mem::take(input).to_owned()),
+        Place::Tree => {
+            let braces = delimited('{', take_while(0.., |c: char| !"{}[]".contains(c)), '}').take();
+            let array = opt(terminated(braces, peek(one_of([',', ')'])))).parse_next(input)?;
+            match array {
+                Some(array) => Ok(array.to_owned()),
+                None => element(input),
+            }
+        }
+    }
+}
+
+/// What follows the operator in `eq(any).{1,2}`.
+fn quantified(input: &mut &str, word: &str, operator: Operator, place: Place) -> Parsed<Condition> {
+    if word == "neq" {
+        return fault(input, "`.`: `neq` takes neither `any` nor `all`");
+    }
+    let quantifier = alt((
+        "(any).".value(Quantifier::Any),
+        "(all).".value(Quantifier::All),
+    ))
+    .context(super::lexical::expected("`(any).` or `(all).`"));
+    let quantifier = cut_err(quantifier).parse_next(input)?;
+    let values = array(input)?;
+    if place == Place::Alone && !input.is_empty() {
+        return fault(input, "the end");
+    }
+    Ok(Condition::Quantified {
+        quantifier,
+        operator,
+        values,
+    })
+}
+
+/// A literal of an array (PostgreSQL, "Array Input and Output Syntax"), of one dimension.
+fn array(input: &mut &str) -> Parsed<Vec<Option<String>>> {
+    blanks(input)?;
+    if opt('{').parse_next(input)?.is_none() {
+        return fault(input, "`{` and the values of an array");
+    }
+    blanks(input)?;
+    let mut values = Vec::new();
+    if opt('}').parse_next(input)?.is_some() {
+        blanks(input)?;
+        return Ok(values);
+    }
+    loop {
+        blanks(input)?;
+        if input.starts_with('"') {
+            values.push(Some(quoted(input)?));
+        } else {
+            let mut character = alt((none_of([',', '{', '}', '"', '\\']), preceded('\\', any)));
+            let bare: String = repeat(1.., character.by_ref())
+                .context(super::lexical::expected("a value"))
+                .parse_next(input)?;
+            let bare = bare.trim_end();
+            values.push((!bare.eq_ignore_ascii_case("null")).then(|| bare.to_owned()));
+        }
+        blanks(input)?;
+        if opt(',').parse_next(input)?.is_some() {
+            continue;
+        }
+        if opt('}').parse_next(input)?.is_none() {
+            return fault(input, "`,` or `}`");
+        }
+        blanks(input)?;
+        return Ok(values);
+    }
 }
 
 fn is_value(input: &mut &str) -> Parsed<Condition> {
+    let start = *input;
+    let word = take_while(0.., |c: char| c.is_ascii_alphabetic() || c == '_').parse_next(input)?;
     match IS_VALUES
         .iter()
-        .find(|(word, _)| word.eq_ignore_ascii_case(input))
+        .find(|(known, _)| known.eq_ignore_ascii_case(word))
     {
-        Some((_, value)) => {
-            *input = "";
-            Ok(Condition::Is(*value))
+        Some((_, value)) => Ok(Condition::Is(*value)),
+        None => {
+            *input = start;
+            fault(input, "null, not_null, true, false or unknown")
         }
-        None => fault(input, "null, not_null, true, false or unknown"),
     }
 }
 

@@ -58,9 +58,7 @@ pub fn parse_pairs(pairs: &Pairs) -> Result<Asked, GrammarError> {
             "limit" => query.limit = Some(window(Part::Limit, value)?),
             "offset" => query.offset = window(Part::Offset, value)?,
             "and" | "or" | "not.and" | "not.or" => {
-                return Err(GrammarError::Unsupported {
-                    feature: "logic trees (`and`, `or`)",
-                });
+                query.logic.push(filter::parse_tree(key, value)?);
             }
             "on_conflict" => {
                 return Err(GrammarError::Unsupported {

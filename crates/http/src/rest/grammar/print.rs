@@ -1,8 +1,10 @@
 //! From what was asked back to the pairs that ask for it.
 
-use tidegate_domain::query::ask::{Condition, Filter, Nulls, OrderTerm, SelectItem};
+use tidegate_domain::query::ask::{
+    Clause, Condition, Filter, Nulls, Operator, OrderTerm, SelectItem,
+};
 
-use super::filter::IS_VALUES;
+use super::filter::{IS_VALUES, Place};
 use super::lexical::{print_name, print_quoted};
 use super::{Asked, Pairs};
 
@@ -20,7 +22,11 @@ pub fn print(asked: &Asked) -> Pairs {
         push("columns", joined(columns, |column| print_name(column)));
     }
     for filter in &query.filters {
-        push(&key(&filter.column), condition(filter));
+        push(&key(&filter.column), condition(filter, Place::Alone));
+    }
+    for clause in &query.logic {
+        let (word, clauses) = junction(clause);
+        push(&word, format!("({})", joined(clauses, branch)));
     }
     if !query.order.is_empty() {
         push("order", joined(&query.order, order_term));
@@ -72,18 +78,67 @@ fn order_term(term: &OrderTerm) -> String {
     )
 }
 
-fn condition(filter: &Filter) -> String {
+/// The word of a junction, and what it joins; a condition alone is joined with nothing.
+fn junction(clause: &Clause) -> (String, &[Clause]) {
+    match clause {
+        Clause::Any(clauses) => ("or".to_owned(), clauses),
+        Clause::All(clauses) => ("and".to_owned(), clauses),
+        Clause::Not(inner) => {
+            let (word, clauses) = junction(inner);
+            match word.strip_prefix("not.") {
+                // Twice the opposite is the thing itself.
+                Some(word) => (word.to_owned(), clauses),
+                None => (format!("not.{word}"), clauses),
+            }
+        }
+        Clause::Column(_) => ("and".to_owned(), std::slice::from_ref(clause)),
+    }
+}
+
+fn branch(clause: &Clause) -> String {
+    if let Clause::Column(filter) = clause {
+        return format!(
+            "{}.{}",
+            print_name(&filter.column),
+            condition(filter, Place::Tree)
+        );
+    }
+    let (word, clauses) = junction(clause);
+    format!("{word}({})", joined(clauses, branch))
+}
+
+fn condition(filter: &Filter, place: Place) -> String {
     let not = if filter.negated { "not." } else { "" };
+    let text = |value: &str| match place {
+        Place::Alone => value.to_owned(),
+        Place::Tree => element(value),
+    };
     match &filter.condition {
-        Condition::Compare(comparison, value) => format!("{not}{}.{value}", comparison.word()),
+        Condition::Compare(comparison, value) => {
+            format!("{not}{}.{}", comparison.word(), text(value))
+        }
         Condition::Like {
             pattern,
-            ignore_case: false,
-        } => format!("{not}like.{pattern}"),
-        Condition::Like {
-            pattern,
-            ignore_case: true,
-        } => format!("{not}ilike.{pattern}"),
+            ignore_case,
+        } => {
+            let operator = Operator::Like {
+                ignore_case: *ignore_case,
+            };
+            format!("{not}{}.{}", operator.word(), text(pattern))
+        }
+        Condition::Distinct(value) => format!("{not}isdistinct.{}", text(value)),
+        Condition::Quantified {
+            quantifier,
+            operator,
+            values,
+        } => {
+            let values = joined(values, |value| match value {
+                Some(value) => print_quoted(value),
+                None => "NULL".to_owned(),
+            });
+            let (operator, quantifier) = (operator.word(), quantifier.word());
+            format!("{not}{operator}({quantifier}).{{{values}}}")
+        }
         Condition::In(values) => format!("{not}in.({})", joined(values, |value| element(value))),
         Condition::Is(value) => {
             let word = IS_VALUES

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use tidegate_domain::query::ask::{
-    Comparison, Condition, Filter, IsValue, Nulls, OrderTerm, Query, SelectItem,
+    Clause, Comparison, Condition, Filter, IsValue, Nulls, Operator, OrderTerm, Quantifier, Query,
+    SelectItem,
 };
 
 use super::{Asked, GrammarError, canonical, pairs, parse, parse_pairs, print};
@@ -227,8 +228,6 @@ fn windows_are_whole_numbers() {
 #[test]
 fn what_is_not_offered_is_named() {
     for (text, word) in [
-        ("or=(a.eq.1,b.eq.2)", "logic"),
-        ("not.and=(a.eq.1)", "logic"),
         ("on_conflict=a", "upserts"),
         ("select=a,clients(*)", "embedded"),
         ("select=x:clients!inner(*)", "embedded"),
@@ -242,10 +241,10 @@ fn what_is_not_offered_is_named() {
         ("order=a->b.desc", "JSON"),
         ("order=clients(name)", "embedded"),
         ("a=fts(english).cat", "full-text"),
+        ("or=(a->b.eq.1)", "JSON"),
+        ("and=(a.match.x)", "regular"),
         ("a=not.cs.{1,2}", "arrays"),
-        ("a=eq(any).{1,2}", "modifiers"),
         ("a=match.^x", "regular"),
-        ("a=isdistinct.1", "isdistinct"),
         ("a=sl.(1,10)", "ranges"),
     ] {
         let error = refused(text);
@@ -333,6 +332,145 @@ fn the_canonical_query_is_sorted_and_encoded_one_way() {
     assert_eq!(canonical(&decoded), "a=gt.1%20x&a=lt.55&b=eq.2");
 }
 
+fn leaf(column: &str, negated: bool, condition: Condition) -> Clause {
+    Clause::Column(Filter {
+        column: column.to_owned(),
+        negated,
+        condition,
+    })
+}
+
+fn is(column: &str, text: &str) -> Clause {
+    leaf(
+        column,
+        false,
+        Condition::Compare(Comparison::Eq, text.to_owned()),
+    )
+}
+
+#[test]
+fn trees_join_conditions() {
+    assert_eq!(
+        query("or=(a.eq.1,b.eq.2)").logic,
+        [Clause::Any(vec![is("a", "1"), is("b", "2")])]
+    );
+    assert_eq!(
+        query("not.and=( a.eq.1 , not.or ( \"b c\".eq.\"x,)\", d.not.is.NULL ) )").logic,
+        [Clause::Not(Box::new(Clause::All(vec![
+            is("a", "1 "),
+            Clause::Not(Box::new(Clause::Any(vec![
+                is("b c", "x,)"),
+                leaf("d", true, Condition::Is(IsValue::Null)),
+            ]))),
+        ])))]
+    );
+    // Columns may be called like the words of the grammar.
+    assert_eq!(
+        query("and=(and.eq.1,or.in.(1,\"2\"),not.eq.3)").logic,
+        [Clause::All(vec![
+            is("and", "1"),
+            leaf("or", false, Condition::In(texts(&["1", "2"]))),
+            is("not", "3"),
+        ])]
+    );
+    // Several trees, and the conditions beside them, all hold.
+    let both = query("or=(a.eq.1)&b=eq.2&or=(c.eq.3)");
+    assert_eq!((both.filters.len(), both.logic.len()), (1, 2));
+    assert_eq!(
+        query("or=(a.eq.{1,2},b.eq.,c.eq.\"\")").logic,
+        [Clause::Any(vec![
+            is("a", "{1,2}"),
+            is("b", ""),
+            is("c", "")
+        ])]
+    );
+    for text in [
+        "or=()",
+        "or=a.eq.1",
+        "or=(a.eq.1",
+        "or=(a.eq.1,)",
+        "or=(a.eq.1)x",
+        "or=(a)",
+        "or=(a.5)",
+        "and=(a.eq.1,not(b.eq.2))",
+        "or=(a.is.nothing)",
+    ] {
+        assert_eq!(refused(text).code(), "PGRST100", "{text}");
+    }
+    let deep =
+        |levels: usize| format!("and=({}a.eq.1{})", "or(".repeat(levels), ")".repeat(levels));
+    assert_eq!(query(&deep(99)).logic.len(), 1);
+    assert_eq!(refused(&deep(100)).code(), "PGRST100");
+    assert_eq!(refused(&deep(5000)).code(), "PGRST100");
+}
+
+#[test]
+fn operators_take_any_or_all_of_several_values() {
+    use Quantifier::{All, Any};
+    let quantified = |quantifier, operator, values: &[Option<&str>]| Condition::Quantified {
+        quantifier,
+        operator,
+        values: values
+            .iter()
+            .map(|value| value.map(str::to_owned))
+            .collect(),
+    };
+    let eq = Operator::Compare(Comparison::Eq);
+    for (text, expected) in [
+        (
+            "eq(any).{1,2}",
+            quantified(Any, eq, &[Some("1"), Some("2")]),
+        ),
+        ("eq(all).{}", quantified(All, eq, &[])),
+        (
+            "eq(any).{a\\,b,c\\\\}",
+            quantified(Any, eq, &[Some("a,b"), Some("c\\")]),
+        ),
+        (
+            "eq(any).{ a b , \"c,\\\"}\" ,NULL,null,\"NULL\"}",
+            quantified(
+                Any,
+                eq,
+                &[Some("a b"), Some("c,\"}"), None, None, Some("NULL")],
+            ),
+        ),
+        (
+            "ilike(all).{a*,%25b}",
+            quantified(
+                All,
+                Operator::Like { ignore_case: true },
+                &[Some("a*"), Some("%b")],
+            ),
+        ),
+    ] {
+        assert_eq!(condition(text), (false, expected.clone()), "{text}");
+        assert_eq!(
+            query(&format!("or=(c.{text})")).logic,
+            [Clause::Any(vec![leaf("c", false, expected)])],
+            "{text}"
+        );
+    }
+    assert_eq!(
+        condition("not.isdistinct.a.b"),
+        (true, Condition::Distinct("a.b".to_owned()))
+    );
+    for text in [
+        "eq(some).{1}",
+        "eq(any)",
+        "eq(any).1",
+        "eq(any).{1",
+        "eq(any).{1}x",
+        "eq(any).{1,}",
+        "eq(any).{{1}}",
+        "neq(any).{1}",
+        "in(any).{1}",
+        "is(all).{1}",
+        "isdistinct(any).{1}",
+    ] {
+        assert_eq!(refused(&format!("c={text}")).code(), "PGRST100", "{text}");
+    }
+}
+
 /// Names of all kinds, but none that no quoting could save.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -360,6 +498,22 @@ fn any_condition() -> impl Strategy<Value = Condition> {
             ignore_case
         }),
         prop::collection::vec(text(), 0..4).prop_map(Condition::In),
+        text().prop_map(Condition::Distinct),
+        (
+            prop::sample::select(vec![Quantifier::Any, Quantifier::All]),
+            prop::sample::select(vec![
+                Operator::Compare(Eq),
+                Operator::Compare(Gte),
+                Operator::Like { ignore_case: false },
+                Operator::Like { ignore_case: true },
+            ]),
+            prop::collection::vec(prop::option::of(text()), 0..4),
+        )
+            .prop_map(|(quantifier, operator, values)| Condition::Quantified {
+                quantifier,
+                operator,
+                values,
+            }),
         is.prop_map(|(_, value)| Condition::Is(value)),
     ]
 }
@@ -376,6 +530,18 @@ fn asked() -> impl Strategy<Value = Asked> {
             negated,
             condition,
         });
+    let leaf = (name(), any::<bool>(), any_condition()).prop_map(|(column, negated, condition)| {
+        Clause::Column(Filter {
+            column,
+            negated,
+            condition,
+        })
+    });
+    let inner = leaf.prop_recursive(3, 12, 3, |inner| {
+        let several = || prop::collection::vec(inner.clone(), 1..3);
+        junctions(several())
+    });
+    let tree = junctions(prop::collection::vec(inner, 1..3));
     let nulls = prop::option::of(prop::sample::select(vec![Nulls::First, Nulls::Last]));
     let term = (name(), any::<bool>(), nulls).prop_map(|(column, descending, nulls)| OrderTerm {
         column,
@@ -385,23 +551,45 @@ fn asked() -> impl Strategy<Value = Asked> {
     (
         prop::collection::vec(item, 0..4),
         prop::collection::vec(filter, 0..4),
+        prop::collection::vec(tree, 0..3),
         prop::collection::vec(term, 0..3),
         prop::option::of(0..=i64::MAX as u64),
         0..=i64::MAX as u64,
         prop::option::of(prop::collection::vec(name(), 1..3)),
     )
-        .prop_map(|(select, filters, order, limit, offset, columns)| Asked {
-            query: Query {
-                select,
-                filters,
-                scope: Vec::new(),
-                order,
-                limit,
-                offset,
-                count: None,
+        .prop_map(
+            |(select, filters, logic, order, limit, offset, columns)| Asked {
+                query: Query {
+                    select,
+                    filters,
+                    logic,
+                    scope: Vec::new(),
+                    order,
+                    limit,
+                    offset,
+                    count: None,
+                },
+                columns,
             },
-            columns,
+        )
+}
+
+/// Both junctions of clauses, and their opposites.
+fn junctions(clauses: impl Strategy<Value = Vec<Clause>> + 'static) -> BoxedStrategy<Clause> {
+    (clauses, any::<bool>(), any::<bool>())
+        .prop_map(|(clauses, any, negated)| {
+            let clause = if any {
+                Clause::Any(clauses)
+            } else {
+                Clause::All(clauses)
+            };
+            if negated {
+                Clause::Not(Box::new(clause))
+            } else {
+                clause
+            }
         })
+        .boxed()
 }
 
 /// Texts that look like the grammar, to get deep into it.
@@ -440,6 +628,11 @@ fn nearly() -> impl Strategy<Value = String> {
         "1",
         "*",
         "like",
+        "and",
+        "or",
+        "(any).{",
+        "}",
+        "isdistinct",
         " ",
         "...",
     ];

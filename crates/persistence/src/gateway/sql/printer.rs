@@ -7,6 +7,9 @@ use tidegate_domain::query::plan::{ColumnTest, OrderColumn, OutputColumn, Predic
 use super::{Lock, Statement, mysql, sqlite};
 use crate::engine::Engine;
 
+/// How many parts of a junction are written one after the other.
+const FLAT: usize = 4;
+
 /// Writes one statement.
 pub(super) struct Printer<'a> {
     pub(super) engine: Engine,
@@ -109,6 +112,7 @@ impl<'a> Printer<'a> {
         match predicate {
             Predicate::All(parts) => self.joined(parts, "TRUE", " AND "),
             Predicate::Any(parts) => self.joined(parts, "FALSE", " OR "),
+            Predicate::Unknown => self.push("NULL"),
             Predicate::Not(inner) => {
                 self.push("NOT (");
                 self.predicate(inner);
@@ -130,6 +134,15 @@ impl<'a> Printer<'a> {
         match parts {
             [] => self.push(none),
             [one] => self.predicate(one),
+            // In halves: to SQLite each further part is one level more, of which it takes 1000.
+            parts if parts.len() > FLAT => {
+                let (left, right) = parts.split_at(parts.len() / 2);
+                self.push("(");
+                self.joined(left, none, word);
+                self.push(word);
+                self.joined(right, none, word);
+                self.push(")");
+            }
             parts => {
                 self.push("(");
                 for (at, part) in parts.iter().enumerate() {
