@@ -58,6 +58,8 @@ steps! {
     m20261126_000001_webhooks,
     m20261126_000002_inbox,
     m20261126_000003_jobs,
+    m20261126_000004_audit,
+    m20261126_000005_schema_changes,
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use tidegate_domain::account::{
     Email, NewPassword, NewUser, PasswordHash, PasswordHasher, Role, SecretDigest, User,
     UserChanges, UserFilter, UserId, Username, Users,
 };
+use tidegate_domain::audit::Action;
 use tidegate_domain::error::{InvalidInput, StoreError};
 use tidegate_domain::page::{Page, PageRequest};
 use tidegate_domain::permission::{AdminOrSelf, Administer, Authorized, Denied, SignedIn};
@@ -14,6 +16,7 @@ use tidegate_domain::secret::Secret;
 use tidegate_domain::system::{Clock, Randomness};
 use tidegate_domain::transaction::{Transaction, UnitOfWork};
 
+use crate::audit::{Actor, Audit, Done};
 use crate::auth::ClientInfo;
 use crate::backoff::LoginBackoff;
 use crate::ended::EndedSessions;
@@ -85,6 +88,8 @@ pub struct AccountsParts {
     pub ended: Arc<EndedSessions>,
     /// The log-in back-off.
     pub backoff: Arc<LoginBackoff>,
+    /// Where changes are noted.
+    pub audit: Audit,
 }
 
 impl Accounts {
@@ -107,7 +112,7 @@ impl Accounts {
         if input.password.is_none() {
             return Err(InvalidInput::member("password", "is missing").into());
         }
-        Ok(self.make(input, Role::User).await?.user)
+        Ok(self.make(input, Role::User, Actor::Nobody).await?.user)
     }
 
     /// Makes an account of any role; without a password one is generated.
@@ -116,12 +121,13 @@ impl Accounts {
     /// Invalid input; an unknown role; a taken name or address.
     pub async fn create(
         &self,
-        _: &Authorized<Administer>,
+        auth: &Authorized<Administer>,
         input: AccountInput,
         role_id: i64,
     ) -> Result<CreatedAccount, AppError> {
         let role = role(role_id)?;
-        self.make(input, role).await
+        let actor = Actor::Principal(auth.principal());
+        self.make(input, role, actor).await
     }
 
     /// Makes an account for whoever sits at the server's own terminal, where there is no
@@ -134,7 +140,7 @@ impl Accounts {
         input: AccountInput,
         role: Role,
     ) -> Result<CreatedAccount, AppError> {
-        self.make(input, role).await
+        self.make(input, role, Actor::Terminal).await
     }
 
     /// Makes the first administrator when there is no user at all; `None` when there is one.
@@ -148,7 +154,8 @@ impl Accounts {
         if self.parts.users.any().await? {
             return Ok(None);
         }
-        self.make(input, Role::Admin).await.map(Some)
+        let made = self.make(input, Role::Admin, Actor::Terminal).await;
+        made.map(Some)
     }
 
     /// Whether any user exists.
@@ -264,7 +271,9 @@ impl Accounts {
         let ends_sessions = changes.password.is_some()
             || changes.activated == Some(false)
             || changes.role.is_some();
-        self.apply(id, changes, ends_sessions).await
+        let actor = Actor::Principal(auth.principal());
+        self.apply(actor, &current.user, changes, ends_sessions)
+            .await
     }
 
     /// Deletes a user: deactivated, sessions ended, API key gone.
@@ -276,9 +285,11 @@ impl Accounts {
             activated: Some(false),
             ..UserChanges::default()
         };
-        self.apply(auth.permission().0, changes, true)
-            .await
-            .map(drop)
+        let id = auth.permission().0;
+        let current = self.parts.users.find_login_by_id(id).await?;
+        let current = current.ok_or_else(|| not_found(id))?.user;
+        let actor = Actor::Principal(auth.principal());
+        self.apply(actor, &current, changes, true).await.map(drop)
     }
 
     /// Makes a new API key in place of an earlier one; it is shown this one time, and works
@@ -310,6 +321,10 @@ impl Accounts {
             .api_keys()
             .put(id, &digest, expires_at, self.parts.clock.now())
             .await?;
+        let actor = Actor::Principal(auth.principal());
+        let done = Done::new(actor, Action::ApiKeyCreated, "user", id.0)
+            .after(json!({"expires_at": expires_at}));
+        self.parts.audit.note_in(transaction.audit(), done).await?;
         transaction.commit().await?;
         Ok(key)
     }
@@ -327,10 +342,18 @@ impl Accounts {
                 id.0
             )));
         }
+        let actor = Actor::Principal(auth.principal());
+        let done = Done::new(actor, Action::ApiKeyDeleted, "user", id.0);
+        self.parts.audit.note_in(transaction.audit(), done).await?;
         Ok(transaction.commit().await?)
     }
 
-    async fn make(&self, input: AccountInput, role: Role) -> Result<CreatedAccount, AppError> {
+    async fn make(
+        &self,
+        input: AccountInput,
+        role: Role,
+        actor: Actor<'_>,
+    ) -> Result<CreatedAccount, AppError> {
         let mut faults = InvalidInput::default();
         let username = input
             .username
@@ -357,7 +380,7 @@ impl Accounts {
             return Err(InvalidInput::member("password", "is missing").into());
         };
         let hash = self.parts.hasher.hash(checked.secret()).await?;
-        let user = self.insert(username, email, role, hash).await?;
+        let user = self.insert(actor, username, email, role, hash).await?;
         Ok(CreatedAccount {
             user,
             password: generated.then_some(password),
@@ -366,6 +389,7 @@ impl Accounts {
 
     async fn insert(
         &self,
+        actor: Actor<'_>,
         username: Option<Username>,
         email: Option<Email>,
         role: Role,
@@ -378,7 +402,12 @@ impl Accounts {
             password,
             created_at: self.parts.clock.now(),
         };
-        self.parts.users.insert(&user).await.map_err(taken)
+        let transaction = self.parts.unit_of_work.begin().await?;
+        let made = transaction.users().insert(&user).await.map_err(taken)?;
+        let done = Done::new(actor, Action::UserCreated, "user", made.id.0).after(shown(&made));
+        self.parts.audit.note_in(transaction.audit(), done).await?;
+        transaction.commit().await?;
+        Ok(made)
     }
 
     async fn check_current_password(
@@ -401,16 +430,18 @@ impl Accounts {
             return Ok(());
         }
         self.parts.backoff.failed(&account, client.address);
+        self.parts.audit.note_failed_login(Some(user)).await;
         fault("is not your present password")
     }
 
     async fn apply(
         &self,
-        id: UserId,
+        actor: Actor<'_>,
+        before: &User,
         changes: UserChanges,
         ends_sessions: bool,
     ) -> Result<User, AppError> {
-        let now = self.parts.clock.now();
+        let (id, now) = (before.id, self.parts.clock.now());
         let transaction = self.parts.unit_of_work.begin().await?;
         let loses_admin = changes.activated == Some(false)
             || changes.role.is_some_and(|role| role != Role::Admin);
@@ -431,10 +462,48 @@ impl Accounts {
         } else {
             Vec::new()
         };
+        for done in told(actor, before, &user, changes.password.is_some()) {
+            self.parts.audit.note_in(transaction.audit(), done).await?;
+        }
         transaction.commit().await?;
         self.parts.ended.add(&ended);
         Ok(user)
     }
+}
+
+/// What the audit trail tells of a user.
+fn shown(user: &User) -> Value {
+    json!({
+        "username": user.username.as_str(),
+        "email": user.email.as_ref().map(Email::as_str),
+        "role": user.role.name(),
+        "activated": user.activated,
+    })
+}
+
+/// What a change of a user was: up to three entries of the audit trail.
+fn told<'a>(actor: Actor<'a>, before: &User, after: &User, password: bool) -> Vec<Done<'a>> {
+    let entry = |action| Done::new(actor, action, "user", before.id.0);
+    let mut entries = Vec::new();
+    if before.role != after.role {
+        let (from, to) = (before.role.name(), after.role.name());
+        let entry = entry(Action::RoleChanged);
+        entries.push(entry.changed(json!({"role": from}), json!({"role": to})));
+    }
+    if password {
+        entries.push(entry(Action::PasswordChanged));
+    }
+    let rest = |user: &User| {
+        let mut values = shown(user);
+        if let Some(values) = values.as_object_mut() {
+            values.remove("role");
+        }
+        values
+    };
+    if rest(before) != rest(after) {
+        entries.push(entry(Action::UserChanged).changed(rest(before), rest(after)));
+    }
+    entries
 }
 
 async fn keep_an_administrator(transaction: &dyn Transaction, id: UserId) -> Result<(), AppError> {

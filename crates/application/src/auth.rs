@@ -13,6 +13,7 @@ use tidegate_domain::secret::Secret;
 use tidegate_domain::session::{AccessTokens, Sessions, TokenError};
 use tidegate_domain::system::{Clock, Randomness};
 
+use crate::audit::Audit;
 use crate::backoff::LoginBackoff;
 use crate::ended::EndedSessions;
 use crate::error::{AppError, Unauthenticated};
@@ -69,6 +70,8 @@ pub struct AuthenticatorParts {
     pub ended: Arc<EndedSessions>,
     /// The back-off, shared likewise.
     pub backoff: Arc<LoginBackoff>,
+    /// Where log-ins are noted.
+    pub audit: Audit,
 }
 
 impl Authenticator {
@@ -90,9 +93,9 @@ impl Authenticator {
             .parts
             .tokens
             .verify(token, self.parts.clock.now())
-            .map_err(Unauthenticated::Token)?;
+            .map_err(refused)?;
         if self.parts.ended.contains(claims.session) {
-            return Err(Unauthenticated::Token(TokenError::Ended).into());
+            return Err(refused(TokenError::Ended));
         }
         Ok(Principal {
             user: claims.user,
@@ -150,6 +153,7 @@ impl Authenticator {
     ) -> Result<Login, AppError> {
         let account = login_key(name);
         if let Some(retry_after) = self.parts.backoff.wait(&account, client.address) {
+            logged_in("throttled");
             return Err(AppError::TooManyAttempts { retry_after });
         }
         let login = self.parts.users.find_login(&account).await?;
@@ -161,10 +165,14 @@ impl Authenticator {
         match login {
             Some(login) if correct && login.user.activated => {
                 self.parts.backoff.succeeded(&account, client.address);
+                logged_in("success");
                 Ok(login)
             }
-            _ => {
+            login => {
                 self.parts.backoff.failed(&account, client.address);
+                logged_in("failure");
+                let user = login.as_ref().map(|login| &login.user);
+                self.parts.audit.note_failed_login(user).await;
                 Err(Unauthenticated::Credentials.into())
             }
         }
@@ -187,6 +195,22 @@ impl Authenticator {
             tracing::warn!(%error, user = user.0, "the last use of an API key could not be noted");
         }
     }
+}
+
+/// Counts a log-in.
+fn logged_in(outcome: &'static str) {
+    metrics::counter!("tidegate_logins_total", "outcome" => outcome).increment(1);
+}
+
+/// Counts a token that is not good.
+fn refused(error: TokenError) -> AppError {
+    let reason = match error {
+        TokenError::Invalid => "invalid",
+        TokenError::Expired => "expired",
+        TokenError::Ended => "ended",
+    };
+    metrics::counter!("tidegate_tokens_refused_total", "reason" => reason).increment(1);
+    Unauthenticated::Token(error).into()
 }
 
 fn principal(user: &User) -> Principal {

@@ -1,4 +1,5 @@
-//! Back-off after failed log-ins, per account and per address, in the memory of this node.
+//! Back-off after failed log-ins, per account and per address, in the memory of this node, which
+//! learns of those on other nodes from the audit trail.
 //!
 //! Three counts are kept: of an address, of an address at one account, and of an account.
 //! The last one shuts out only addresses that have failed at this account before, so that
@@ -20,7 +21,7 @@ const PER_ACCOUNT: u32 = 100;
 /// The first wait; each further failure doubles it.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(30);
 /// The longest wait, after which failures are forgotten too.
-const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(15);
+pub(crate) const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(15);
 /// How many counts are kept at most. Beyond that old ones are dropped, or all of them: an
 /// attacker with that many addresses must not fill the memory.
 const CAPACITY: usize = 100_000;
@@ -105,8 +106,18 @@ impl LoginBackoff {
         (left > 0).then(|| u64::try_from(left).unwrap_or(0).div_ceil(1000))
     }
 
+    /// Whether anything is counted.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// Notes a failure.
     pub fn failed(&self, account: &str, address: IpAddr) {
+        self.failed_elsewhere(Some(account), address);
+    }
+
+    /// Notes a failure of which only the address may be known.
+    pub(crate) fn failed_elsewhere(&self, account: Option<&str>, address: IpAddr) {
         if !self.enabled {
             return;
         }
@@ -119,11 +130,13 @@ impl LoginBackoff {
                 failures.clear();
             }
         }
-        for key in [
-            Key::Address(address),
-            Key::Pair(address, account.to_owned()),
-            Key::Account(account.to_owned()),
-        ] {
+        let of_account = account.into_iter().flat_map(|account| {
+            [
+                Key::Pair(address, account.to_owned()),
+                Key::Account(account.to_owned()),
+            ]
+        });
+        for key in std::iter::once(Key::Address(address)).chain(of_account) {
             let entry = failures.entry(key).or_insert(Failures {
                 count: 0,
                 last: now,

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use tidegate_domain::audit::Action;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::job::{Claim, Held, Jobs as JobStore, Run, RunState};
 use tidegate_domain::permission::{Administer, Authorized};
 use tidegate_domain::system::Clock;
 
+use crate::audit::{Actor, Audit, Done, to_the_end};
 use crate::crud::now;
 use crate::error::AppError;
 
@@ -74,6 +77,8 @@ pub struct JobsParts {
     /// How long a node is believed to be there that says nothing. It renews its lease three
     /// times as often.
     pub lease: Duration,
+    /// Where it is noted who has a job done.
+    pub audit: Audit,
 }
 
 /// The jobs of this node.
@@ -83,6 +88,12 @@ pub struct Jobs(Arc<JobsParts>);
 impl Jobs {
     /// Puts the parts together.
     pub fn new(parts: JobsParts) -> Self {
+        // A counter that is not there before its first count seems never to have grown.
+        for job in &parts.jobs {
+            for outcome in ["success", "failure", "lost"] {
+                count(job, outcome, 0);
+            }
+        }
         Self(Arc::new(parts))
     }
 
@@ -110,16 +121,29 @@ impl Jobs {
     ///
     /// # Errors
     /// Not found; a conflict while the job is being done.
-    pub async fn run_now(&self, _: &Authorized<Administer>, name: &str) -> Result<i64, AppError> {
+    pub async fn run_now(
+        &self,
+        auth: &Authorized<Administer>,
+        name: &str,
+    ) -> Result<i64, AppError> {
         let job = self.0.jobs.iter().find(|job| job.name == name);
         let job = job.ok_or_else(|| AppError::NotFound(format!("There is no job {name}")))?;
-        let held = self.0.store.begin(&self.claim(job, None, false)).await?;
-        let held = held.ok_or_else(|| {
+        let (jobs, auth, job) = (self.clone(), auth.clone(), job.clone());
+        let begun = to_the_end(async move {
+            let claim = jobs.claim(&job, None, false);
+            let Some(held) = jobs.0.store.begin(&claim).await? else {
+                return Ok(None);
+            };
+            let (name, token, audit) = (job.name, held.token, jobs.0.audit.clone());
+            tokio::spawn(async move { jobs.carry_out(&job, &held).await });
+            let actor = Actor::Principal(auth.principal());
+            let done = Done::new(actor, Action::JobStarted, "job", name);
+            audit.note(done.after(json!({"run": token}))).await;
+            Ok(Some(token))
+        });
+        begun.await?.ok_or_else(|| {
             AppError::conflict("job_running", "The job is being done; see GET /admin/jobs")
-        })?;
-        let (jobs, job, token) = (self.clone(), job.clone(), held.token);
-        tokio::spawn(async move { jobs.carry_out(&job, &held).await });
-        Ok(token)
+        })
     }
 
     /// Does what is due as long as it is polled, and what dead nodes left behind.
@@ -181,9 +205,11 @@ impl Jobs {
 
     /// Does a run that this node holds, as long as it holds it.
     async fn carry_out(&self, job: &Job, held: &Held) {
+        let began = tokio::time::Instant::now();
         let outcome = tokio::select! {
             outcome = job.work.run() => outcome,
             () = self.hold(job, held) => {
+                count(job, "lost", 1);
                 tracing::error!(job = job.name, "another node took the job over; this run is given up");
                 return;
             }
@@ -197,6 +223,8 @@ impl Jobs {
                 (RunState::Failed, error.to_string())
             }
         };
+        metrics::histogram!("tidegate_job_duration_seconds", "job" => job.name)
+            .record(began.elapsed());
         let now = now(self.0.clock.as_ref());
         let finished = self
             .0
@@ -204,8 +232,17 @@ impl Jobs {
             .finish(job.name, held.token, state, Some(detail), now)
             .await;
         match finished {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(job = job.name, "the run ended too late to count"),
+            Ok(true) if state == RunState::Succeeded => {
+                count(job, "success", 1);
+                #[expect(clippy::cast_precision_loss, reason = "seconds of this era fit")]
+                metrics::gauge!("tidegate_job_last_success_timestamp_seconds", "job" => job.name)
+                    .set(now.timestamp() as f64);
+            }
+            Ok(true) => count(job, "failure", 1),
+            Ok(false) => {
+                count(job, "lost", 1);
+                tracing::warn!(job = job.name, "the run ended too late to count");
+            }
             Err(error) => tracing::warn!(job = job.name, %error, "the end of a run was not noted"),
         }
     }
@@ -226,6 +263,12 @@ impl Jobs {
             }
         }
     }
+}
+
+/// Counts runs of this node.
+fn count(job: &Job, outcome: &'static str, runs: u64) {
+    let labels = [("job", job.name), ("outcome", outcome)];
+    metrics::counter!("tidegate_job_runs_total", &labels).increment(runs);
 }
 
 #[cfg(test)]
@@ -258,6 +301,7 @@ mod tests {
             clock: Arc::new(clock),
             node: "here".to_owned(),
             lease: Duration::from_millis(30),
+            audit: Audit::nowhere(),
         });
         let job = Job {
             name: "inbox",

@@ -4,6 +4,7 @@
 //! records are kept is unknown here.
 
 pub mod accounts;
+pub mod audit;
 pub mod auth;
 pub mod backoff;
 pub mod crud;
@@ -13,6 +14,7 @@ pub mod gateway;
 pub mod idempotency;
 pub mod inbox;
 pub mod jobs;
+pub mod log_level;
 pub mod posts;
 pub mod rows;
 pub mod tokens;

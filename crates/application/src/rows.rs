@@ -7,10 +7,11 @@ use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{
     Encoding, RowInput, RowStore, RowsRead, SchemaCatalog, Upserted, Written,
 };
-use tidegate_domain::gateway::schema::Table;
+use tidegate_domain::gateway::schema::{DatabaseSchema, Table};
 use tidegate_domain::idempotency::Outcome;
 use tidegate_domain::permission::{Authorized, ReadRows, WriteRows};
 use tidegate_domain::query::ask::Query;
+use tidegate_domain::query::error::QueryError;
 use tidegate_domain::query::plan::InsertPlan;
 use tidegate_domain::query::planner::{JsonRow, Planner, find_table};
 
@@ -57,8 +58,9 @@ impl Rows {
         query: &Query,
         encoding: Encoding,
     ) -> Result<RowsRead, AppError> {
-        let table = self.table(database, table).await?;
-        let plan = self.planner.read(&table, query)?;
+        let (table, plan) = self
+            .plan(database, table, |table| self.planner.read(table, query))
+            .await?;
         self.outcome(&table, self.store.read(&plan, encoding).await)
             .await
     }
@@ -76,8 +78,9 @@ impl Rows {
         columns: &[String],
         returning: Option<&Query>,
     ) -> Result<InsertPlan, AppError> {
-        let table = self.table(database, table).await?;
-        Ok(self.planner.insert(&table, columns, returning)?)
+        let plan = |table: &Arc<Table>| self.planner.insert(table, columns, returning);
+        let (_, plan) = self.plan(database, table, plan).await?;
+        Ok(plan)
     }
 
     /// Inserts the rows of `input`, all or none; those of a repetition are only read.
@@ -124,8 +127,8 @@ impl Rows {
         returning: bool,
         encoding: Encoding,
     ) -> Result<Written, AppError> {
-        let table = self.table(database, table).await?;
-        let plan = self.planner.update(&table, row, query, returning)?;
+        let plan = |table: &Arc<Table>| self.planner.update(table, row, query, returning);
+        let (table, plan) = self.plan(database, table, plan).await?;
         self.outcome(&table, self.store.update(&plan, encoding).await)
             .await
     }
@@ -143,8 +146,8 @@ impl Rows {
         returning: bool,
         encoding: Encoding,
     ) -> Result<Written, AppError> {
-        let table = self.table(database, table).await?;
-        let plan = self.planner.delete(&table, query, returning)?;
+        let plan = |table: &Arc<Table>| self.planner.delete(table, query, returning);
+        let (table, plan) = self.plan(database, table, plan).await?;
         self.outcome(&table, self.store.delete(&plan, encoding).await)
             .await
     }
@@ -162,8 +165,8 @@ impl Rows {
         rows: &[JsonRow],
         request: Option<&RepeatableWrite<'_, Upserted>>,
     ) -> Result<Reply<Upserted>, AppError> {
-        let table = self.table(database, table).await?;
-        let plan = self.planner.upsert(&table, rows)?;
+        let plan = |table: &Arc<Table>| self.planner.upsert(table, rows);
+        let (table, plan) = self.plan(database, table, plan).await?;
         self.idempotency
             .once_by_port(request, async |once| {
                 self.outcome(&table, self.store.upsert(&plan, once).await)
@@ -172,9 +175,21 @@ impl Rows {
             .await
     }
 
-    async fn table(&self, database: &str, table: &str) -> Result<Arc<Table>, AppError> {
-        let schema = self.gateway.schema(database).await?;
-        Ok(Arc::clone(find_table(&schema, table)?))
+    /// Plans on a table as the catalogue knows it.
+    async fn plan<T>(
+        &self,
+        database: &str,
+        table: &str,
+        plan: impl Fn(&Arc<Table>) -> Result<T, QueryError>,
+    ) -> Result<(Arc<Table>, T), AppError> {
+        let look = |schema: &DatabaseSchema| {
+            let _span = tracing::debug_span!(target: "tidegate::trace", "plan").entered();
+            let table = find_table(schema, table)?;
+            plan(table).map(|plan| (Arc::clone(table), plan))
+        };
+        self.gateway
+            .look(database, look, QueryError::is_unknown_name)
+            .await
     }
 
     /// Where the engine says that what the catalogue knew is gone, the catalogue is read anew,

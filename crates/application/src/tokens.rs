@@ -1,11 +1,14 @@
 //! Signing in, refreshing and signing out: the sessions behind tokens.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use tidegate_domain::account::{User, UserId};
+use tidegate_domain::audit::Action;
 use tidegate_domain::permission::{Authorized, SignedIn};
 use tidegate_domain::secret::Secret;
 use tidegate_domain::session::{AccessClaims, NewSession, Rotation, Session, SessionId};
 
+use crate::audit::{Actor, Done, to_the_end};
 use crate::auth::{Authenticator, ClientInfo};
 use crate::error::{AppError, Unauthenticated};
 
@@ -77,6 +80,9 @@ impl Authenticator {
             self.parts.sessions.end(user.id, session.id, now).await?;
             return Err(Unauthenticated::Credentials.into());
         }
+        let done = Done::new(Actor::User(user), Action::LoginSucceeded, "user", user.id.0)
+            .after(json!({"session": session.id.0}));
+        self.parts.audit.note(done).await;
         self.issue(user, session.id, refresh_token, now)
     }
 
@@ -109,6 +115,10 @@ impl Authenticator {
                     "a refresh token was used twice; its session is ended"
                 );
                 self.parts.ended.add(&[session.id]);
+                let id = session.id.0;
+                let done = Done::new(Actor::Nobody, Action::SessionEnded, "session", id)
+                    .after(json!({"user": session.user.0, "reason": "refresh token used twice"}));
+                self.parts.audit.note(done).await;
                 Err(Unauthenticated::Refresh.into())
             }
             Rotation::Refused => Err(Unauthenticated::Refresh.into()),
@@ -121,12 +131,7 @@ impl Authenticator {
     /// [`Unauthenticated::Missing`] where no session stands behind the credentials (an API key).
     pub async fn sign_out(&self, auth: &Authorized<SignedIn>) -> Result<(), AppError> {
         let session = auth.principal().session.ok_or(Unauthenticated::Missing)?;
-        self.parts
-            .sessions
-            .end(auth.principal().user, session, self.parts.clock.now())
-            .await?;
-        self.parts.ended.add(&[session]);
-        Ok(())
+        self.end(auth, session).await.map(drop)
     }
 
     /// One's own live sessions.
@@ -153,19 +158,38 @@ impl Authenticator {
         auth: &Authorized<SignedIn>,
         session: SessionId,
     ) -> Result<(), AppError> {
-        if !self
-            .parts
-            .sessions
-            .end(auth.principal().user, session, self.parts.clock.now())
-            .await?
-        {
-            return Err(AppError::NotFound(format!(
+        if self.end(auth, session).await? {
+            Ok(())
+        } else {
+            Err(AppError::NotFound(format!(
                 "There is no session {}",
                 session.0
-            )));
+            )))
         }
-        self.parts.ended.add(&[session]);
-        Ok(())
+    }
+
+    /// Ends a session, and notes it; false where there is none.
+    async fn end(&self, auth: &Authorized<SignedIn>, session: SessionId) -> Result<bool, AppError> {
+        let (sessions, audit) = (self.parts.sessions.clone(), self.parts.audit.clone());
+        let (ended, auth, now) = (
+            self.parts.ended.clone(),
+            auth.clone(),
+            self.parts.clock.now(),
+        );
+        let done = to_the_end(async move {
+            let found = sessions.end(auth.principal().user, session, now).await?;
+            // Only one's own: the list does not ask whose a session is.
+            if found || auth.principal().session == Some(session) {
+                ended.add(&[session]);
+            }
+            if found {
+                let actor = Actor::Principal(auth.principal());
+                let done = Done::new(actor, Action::SessionEnded, "session", session.0);
+                audit.note(done).await;
+            }
+            Ok(found)
+        });
+        Ok(done.await?)
     }
 
     /// Deletes sessions that expired, or ended so long ago that no access token of theirs

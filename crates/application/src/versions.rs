@@ -4,16 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use serde_json::{Value, json};
+use tidegate_domain::audit::Action;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::permission::{Administer, Authorized};
 use tidegate_domain::version::{Version, VersionName, VersionPatch, Versions as VersionStore};
 
+use crate::audit::{Actor, Audit, Done, to_the_end};
 use crate::error::AppError;
 
-/// The API's versions.
+/// The API's versions; clones share the list.
+#[derive(Clone)]
 pub struct Versions {
     store: Arc<dyn VersionStore>,
-    supported: ArcSwapOption<HashMap<String, bool>>,
+    audit: Audit,
+    supported: Arc<ArcSwapOption<HashMap<String, bool>>>,
 }
 
 impl Versions {
@@ -21,8 +26,16 @@ impl Versions {
     pub fn new(store: Arc<dyn VersionStore>) -> Self {
         Self {
             store,
-            supported: ArcSwapOption::empty(),
+            audit: Audit::nowhere(),
+            supported: Arc::new(ArcSwapOption::empty()),
         }
+    }
+
+    /// Notes changes there.
+    #[must_use]
+    pub fn audited(mut self, audit: Audit) -> Self {
+        self.audit = audit;
+        self
     }
 
     /// Whether requests that name this version, or none, are answered; `None` before the list
@@ -61,15 +74,19 @@ impl Versions {
     /// A conflict when it exists.
     pub async fn add(
         &self,
-        _: &Authorized<Administer>,
+        auth: &Authorized<Administer>,
         version: &VersionName,
         supported: bool,
     ) -> Result<Version, AppError> {
-        let added = self
-            .store
-            .insert(version, supported)
-            .await
-            .map_err(|error| conflict(error, version))?;
+        let (it, auth, new) = (self.clone(), auth.clone(), version.clone());
+        let added = to_the_end(async move {
+            let added = it.store.insert(&new, supported).await?;
+            let actor = Actor::Principal(auth.principal());
+            let done = Done::new(actor, Action::VersionCreated, "version", added.id);
+            it.audit.note(done.after(shown(&added))).await;
+            Ok(added)
+        });
+        let added = added.await.map_err(|error| conflict(error, version))?;
         self.refresh().await?;
         Ok(added)
     }
@@ -80,18 +97,26 @@ impl Versions {
     /// A conflict when the new name exists; not found.
     pub async fn change(
         &self,
-        _: &Authorized<Administer>,
+        auth: &Authorized<Administer>,
         id: i64,
         patch: &VersionPatch,
     ) -> Result<Version, AppError> {
-        let changed = self
-            .store
-            .update(id, patch)
-            .await
-            .map_err(|error| match &patch.version {
-                Some(version) => conflict(error, version),
-                None => error.into(),
-            })?;
+        let before = self.store.list().await?.into_iter().find(|it| it.id == id);
+        let (it, auth, wanted) = (self.clone(), auth.clone(), patch.clone());
+        let changed = to_the_end(async move {
+            let changed = it.store.update(id, &wanted).await?;
+            if let (Some(before), Some(changed)) = (&before, &changed) {
+                let actor = Actor::Principal(auth.principal());
+                let done = Done::new(actor, Action::VersionChanged, "version", id);
+                let done = done.changed(shown(before), shown(changed));
+                it.audit.note(done).await;
+            }
+            Ok(changed)
+        });
+        let changed = changed.await.map_err(|error| match &patch.version {
+            Some(version) => conflict(error, version),
+            None => error.into(),
+        })?;
         self.refresh().await?;
         changed.ok_or_else(|| not_found(id))
     }
@@ -100,11 +125,27 @@ impl Versions {
     ///
     /// # Errors
     /// Not found.
-    pub async fn remove(&self, _: &Authorized<Administer>, id: i64) -> Result<(), AppError> {
-        let removed = self.store.delete(id).await?;
+    pub async fn remove(&self, auth: &Authorized<Administer>, id: i64) -> Result<(), AppError> {
+        let before = self.store.list().await?.into_iter().find(|it| it.id == id);
+        let (it, auth) = (self.clone(), auth.clone());
+        let removed = to_the_end(async move {
+            let removed = it.store.delete(id).await?;
+            if removed && let Some(before) = &before {
+                let actor = Actor::Principal(auth.principal());
+                let done = Done::new(actor, Action::VersionDeleted, "version", id);
+                it.audit.note(done.before(shown(before))).await;
+            }
+            Ok(removed)
+        });
+        let removed = removed.await?;
         self.refresh().await?;
         if removed { Ok(()) } else { Err(not_found(id)) }
     }
+}
+
+/// What the audit trail tells of a version.
+fn shown(version: &Version) -> Value {
+    json!({"version": version.version.as_str(), "supported": version.supported})
 }
 
 fn not_found(id: i64) -> AppError {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+use tidegate_domain::audit::Action;
 use tidegate_domain::error::{InvalidInput, StoreError};
 use tidegate_domain::idempotency::{Answer, RepeatableRequest};
 use tidegate_domain::permission::{Authorized, SignedIn};
@@ -15,6 +17,7 @@ use tidegate_domain::webhook::hook::{
 use tidegate_domain::webhook::message::Inbox;
 use tidegate_domain::webhook::seal::SecretSealer;
 
+use crate::audit::{Actor, Audit, Done};
 use crate::crud::now;
 use crate::error::AppError;
 use crate::idempotency::{Idempotency, Reply, transact};
@@ -40,6 +43,8 @@ pub struct WebhooksParts {
     pub clock: Arc<dyn Clock>,
     /// Draws addresses.
     pub randomness: Arc<dyn Randomness>,
+    /// Where changes are noted.
+    pub audit: Audit,
 }
 
 impl Webhooks {
@@ -93,7 +98,10 @@ impl Webhooks {
             .0
             .idempotency
             .once(work, request, answer, async |records| {
-                Ok(records.webhooks().insert(&new).await?)
+                let made = records.webhooks().insert(&new).await?;
+                let done = done(auth, Action::WebhookCreated, made.id).after(shown(&made.draft));
+                self.0.audit.note_in(records.audit(), done).await?;
+                Ok(made)
             });
         reply.await
     }
@@ -113,7 +121,10 @@ impl Webhooks {
             let draft = change(&present)?;
             draft.check()?;
             let now = now(self.0.clock.as_ref());
-            records.update(id, &draft, now).await?;
+            records.webhooks().update(id, &draft, now).await?;
+            let (from, to) = (shown(&present.draft), shown(&draft));
+            let done = done(auth, Action::WebhookChanged, id).changed(from, to);
+            self.0.audit.note_in(records.audit(), done).await?;
             Ok(Webhook {
                 draft,
                 updated_at: Some(now),
@@ -135,7 +146,9 @@ impl Webhooks {
     ) -> Result<(), AppError> {
         self.locked(auth, id, async |records, present| {
             condition(&present)?;
-            Ok(records.delete(id).await?)
+            records.webhooks().delete(id).await?;
+            let done = done(auth, Action::WebhookDeleted, id).before(shown(&present.draft));
+            Ok(self.0.audit.note_in(records.audit(), done).await?)
         })
         .await?;
         // The webhook is gone. What is left when this fails, the next purge deletes.
@@ -173,7 +186,7 @@ impl Webhooks {
         let sealed = self.0.sealer.seal(secret)?;
         self.locked(auth, id, async |records, present| {
             check_secret(&present, purpose, secret)?;
-            let there = records.secrets(id).await?;
+            let there = records.webhooks().secrets(id).await?;
             let same = there.iter().filter(|other| other.purpose == purpose);
             if same.count() >= MAX_SECRETS {
                 let detail = format!(
@@ -182,7 +195,12 @@ impl Webhooks {
                 return Err(AppError::conflict("too_many_secrets", detail));
             }
             let now = now(self.0.clock.as_ref());
-            Ok(records.add_secret(id, purpose, &sealed, now).await?)
+            let store = records.webhooks();
+            let added = store.add_secret(id, purpose, &sealed, now).await?;
+            let done = done(auth, Action::WebhookSecretChanged, id)
+                .after(json!({"secret": added.id, "purpose": purpose}));
+            self.0.audit.note_in(records.audit(), done).await?;
+            Ok(added)
         })
         .await
     }
@@ -198,8 +216,10 @@ impl Webhooks {
         secret: i64,
     ) -> Result<(), AppError> {
         self.locked(auth, id, async |records, _| {
-            if records.delete_secret(id, secret).await? {
-                Ok(())
+            if records.webhooks().delete_secret(id, secret).await? {
+                let done =
+                    done(auth, Action::WebhookSecretChanged, id).before(json!({"secret": secret}));
+                Ok(self.0.audit.note_in(records.audit(), done).await?)
             } else {
                 Err(AppError::NotFound(format!("There is no secret {secret}")))
             }
@@ -212,7 +232,7 @@ impl Webhooks {
         &self,
         auth: &Authorized<SignedIn>,
         id: WebhookId,
-        work: impl AsyncFn(&dyn WebhookStore, Webhook) -> Result<V, AppError>,
+        work: impl AsyncFn(&dyn WebhookRecords, Webhook) -> Result<V, AppError>,
     ) -> Result<V, AppError> {
         let owner = auth.principal().user;
         let (rid, value) = transact(self.0.unit_of_work.as_ref(), async |records| {
@@ -220,12 +240,22 @@ impl Webhooks {
             let present = records.webhooks().lock(owner, id).await?;
             let present = present.ok_or_else(|| not_found(id))?;
             let rid = present.rid.clone();
-            Ok((rid, work(records.webhooks(), present).await?))
+            Ok((rid, work(records, present).await?))
         })
         .await?;
         self.0.receivers.forget(&rid).await;
         Ok(value)
     }
+}
+
+/// An entry of the audit trail about a webhook.
+fn done(auth: &Authorized<SignedIn>, action: Action, id: WebhookId) -> Done<'_> {
+    Done::new(Actor::Principal(auth.principal()), action, "webhook", id.0)
+}
+
+/// What the audit trail tells of a webhook: all that its owner sets. Secrets are elsewhere.
+fn shown(draft: &WebhookDraft) -> Value {
+    serde_json::to_value(draft).unwrap_or_default()
 }
 
 fn check_secret(webhook: &Webhook, purpose: Purpose, secret: &Secret) -> Result<(), InvalidInput> {

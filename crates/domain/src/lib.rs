@@ -5,6 +5,7 @@
 //! what a use case needs of the outside world stands in a port.
 
 pub mod account;
+pub mod audit;
 pub mod employee;
 pub mod error;
 pub mod gateway;

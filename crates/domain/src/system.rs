@@ -9,6 +9,18 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
 }
 
+/// What the running program logs.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+pub trait LogLevel: Send + Sync {
+    /// The level, or the list of directives; `None` where the program keeps no log of its own.
+    fn get(&self) -> Option<String>;
+    /// Changes it, until the program ends; false where it keeps no log of its own.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    fn set(&self, level: &str) -> Result<bool, String>;
+}
+
 /// A cryptographically strong source of randomness.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Randomness: Send + Sync {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::account::{ApiKeys, Users};
+use crate::audit::AuditTrail;
 use crate::error::StoreError;
 use crate::idempotency::IdempotencyKeys;
 use crate::session::Sessions;
@@ -39,4 +40,6 @@ pub trait Transaction: Transactional {
     fn sessions(&self) -> &dyn Sessions;
     /// The API keys, inside this transaction.
     fn api_keys(&self) -> &dyn ApiKeys;
+    /// The audit trail, inside this transaction.
+    fn audit(&self) -> &dyn AuditTrail;
 }

@@ -2,10 +2,9 @@
 
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::{Service as _, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::KeepAlive;
@@ -19,12 +18,17 @@ use tidegate_application::rows::Rows;
 use tidegate_application::versions::Versions;
 use tidegate_domain::system::Randomness;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
+use crate::drain::Leaving;
+use crate::listeners::{Listeners, connected};
 use crate::middleware::access_log::LoggedBody;
+use crate::middleware::compress::compress;
 use crate::middleware::cors::{Cors, cors};
 use crate::middleware::edge::{Edge, edge};
 use crate::middleware::gate::{Gate, gate};
 use crate::middleware::limits::Limits;
+use crate::middleware::measure::Measures;
 use crate::openapi::document;
 use crate::route::index::RouteIndex;
 use crate::route::{RouteSpec, register};
@@ -35,6 +39,10 @@ use crate::routes::receiver::Arriving;
 
 /// How often clients that have become quiet are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long nothing is under way any more when a server that stops waits for no connection:
+/// enough for the last bytes of an answer to leave.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// The use cases that handlers call; `web::Data<Services>` in their arguments.
 #[derive(Clone)]
@@ -60,6 +68,8 @@ pub struct HttpOptions {
     pub version: &'static str,
     /// Threads that serve requests; `None`: one for each processor.
     pub workers: Option<usize>,
+    /// Most connections open at a time.
+    pub max_connections: usize,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
     /// Within what time the head of a request must have arrived.
@@ -68,6 +78,8 @@ pub struct HttpOptions {
     pub body_idle_timeout: Duration,
     /// How long requests under way are given when the server stops.
     pub shutdown_timeout: Duration,
+    /// Says when the server is about to stop.
+    pub leaving: Leaving,
     /// The largest body, in bytes.
     pub max_body_bytes: u64,
     /// The largest streamed import, in bytes.
@@ -98,6 +110,8 @@ pub struct HttpOptions {
     pub docs_public: bool,
     /// Whether a change of a record must say by `If-Match` which one it means.
     pub require_if_match: bool,
+    /// Whether answers are compressed for clients that ask for it.
+    pub compression: bool,
     /// The folder whose files are served where no route is.
     pub static_dir: Option<PathBuf>,
 }
@@ -107,10 +121,12 @@ impl Default for HttpOptions {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             workers: None,
+            max_connections: 25_000,
             keep_alive: Duration::from_secs(75),
             request_header_timeout: Duration::from_secs(10),
             body_idle_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(30),
+            leaving: Leaving::default(),
             max_body_bytes: 10 * 1024 * 1024,
             max_import_bytes: 1024 * 1024 * 1024,
             max_message_bytes: 5 * 1024 * 1024,
@@ -126,6 +142,7 @@ impl Default for HttpOptions {
             inbox_owner_per_minute: 60_000,
             docs_public: false,
             require_if_match: false,
+            compression: true,
             static_dir: None,
         }
     }
@@ -219,6 +236,8 @@ impl Layer {
             randomness: Arc::clone(&services.randomness),
             trusted_proxies: options.trusted_proxies.clone(),
             public_url: options.public_url.clone(),
+            leaving: options.leaving.clone(),
+            measures: Arc::new(Measures::new(&routes)),
         };
         let gate = Gate {
             limits: Arc::clone(&limits),
@@ -276,11 +295,12 @@ impl Layer {
             .wrap(from_fn(gate))
             .wrap_fn(move |request, service| on_runtime(runtime.clone(), service.call(request)))
             .wrap(from_fn(cors))
+            .wrap(from_fn(compress))
             .wrap(from_fn(edge))
     }
 }
 
-/// Serves requests on `listener` until `shutdown` is done and the requests under way
+/// Serves requests on `listeners` until `shutdown` is done and the requests under way
 /// have been answered. Called within a tokio runtime, which database connections that
 /// handlers open live on: a worker's own runtime ends with the worker, while others
 /// still use them.
@@ -288,14 +308,14 @@ impl Layer {
 /// # Errors
 /// When the socket fails.
 pub fn serve(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     options: HttpOptions,
     services: Services,
     extension: Extension,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<impl Future<Output = io::Result<()>> + Send + 'static> {
     run(
-        listener,
+        listeners,
         Layer::new(options, services, extension)?,
         shutdown,
     )
@@ -306,13 +326,33 @@ pub fn serve(
 /// # Errors
 /// When the socket fails.
 pub fn run(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     layer: Layer,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<impl Future<Output = io::Result<()>> + Send + 'static> {
+    let listeners = listeners.into();
+    listeners.check()?;
+    let measures = Arc::clone(&layer.edge.measures);
+    let keeps_open = listeners.tls.is_some();
+    let (closing, closed) = oneshot::channel();
+    let shutdown = async move {
+        shutdown.await;
+        // Nobody listens where the server has ended by itself.
+        let _ = closing.send(());
+    };
     let options = Arc::clone(&layer.options);
     let limits = Arc::clone(&layer.limits);
+    let workers = options
+        .workers
+        .map_or_else(processors, |workers| workers.clamp(1, 512));
+    let connections = options.max_connections.div_ceil(workers).max(1);
     let mut server = HttpServer::new(move || layer.app())
+        .workers(workers)
+        .max_connections(connections)
+        // Connections that never say what they want are counted like all others, and end soon.
+        .max_connection_rate(connections)
+        .tls_handshake_timeout(options.request_header_timeout)
+        .on_connect(connected)
         .keep_alive(KeepAlive::Timeout(options.keep_alive))
         .client_request_timeout(options.request_header_timeout)
         .client_disconnect_timeout(Duration::from_secs(5))
@@ -320,10 +360,15 @@ pub fn run(
         .h1_allow_half_closed(false)
         .shutdown_timeout(options.shutdown_timeout.as_secs())
         .shutdown_signal(shutdown);
-    if let Some(workers) = options.workers {
-        server = server.workers(workers.clamp(1, 512));
+    server = match (listeners.tcp, listeners.tls) {
+        (Some(tcp), Some(tls)) => server.listen_rustls_0_23(tcp, tls)?,
+        (Some(tcp), None) => server.listen(tcp)?,
+        (None, _) => server,
+    };
+    if let Some(unix) = listeners.unix {
+        server = server.listen_uds(unix)?;
     }
-    let server = server.listen(listener)?.run();
+    let server = server.run();
     let forget = async move {
         let mut interval = tokio::time::interval(FORGET_INTERVAL);
         loop {
@@ -331,12 +376,30 @@ pub fn run(
             limits.forget_quiet();
         }
     };
+    let quiet = async move {
+        if closed.await.is_err() || !keeps_open {
+            std::future::pending::<()>().await;
+        }
+        // The server waits for connections of HTTP/2 until their clients close them.
+        let mut since = Instant::now();
+        while since.elapsed() < QUIET {
+            tokio::time::sleep(QUIET / 10).await;
+            if measures.under_way() > 0 {
+                since = Instant::now();
+            }
+        }
+    };
     Ok(async move {
         tokio::select! {
             ended = server => ended,
+            () = quiet => Ok(()),
             never = forget => never,
         }
     })
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }
 
 /// Polls a future with the sockets and timers that it makes on `runtime`.

@@ -21,6 +21,7 @@ use crate::error::ApiError;
 pub(crate) const VARIES: &str = "Authorization, Accept, Prefer";
 
 /// A representation in JSON with its tag.
+#[derive(Debug, Clone)]
 pub(crate) struct Tagged {
     /// The JSON.
     pub(crate) body: Bytes,

@@ -33,6 +33,8 @@ pub struct RequestContext {
     pub versioned: bool,
     /// The scheme that a 401 asks for on this path.
     pub challenge: Challenge,
+    /// The id of the trace that it belongs to, if it belongs to one (W3C Trace Context).
+    pub trace_id: Option<String>,
 }
 
 impl RequestContext {
@@ -40,6 +42,7 @@ impl RequestContext {
     pub fn error_context(&self) -> ErrorContext {
         ErrorContext {
             request_id: self.request_id.clone(),
+            trace_id: self.trace_id.clone(),
             place: Place::of(&self.path),
             challenge: self.challenge,
         }

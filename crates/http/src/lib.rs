@@ -4,14 +4,19 @@
 
 pub mod app;
 pub mod auth;
+mod coding;
 mod conditional;
 pub mod context;
+pub mod drain;
 pub mod error;
 pub mod extract;
 pub mod idempotency;
+pub mod listeners;
 pub mod middleware;
+pub mod monitor;
 pub mod openapi;
 pub mod paging;
+pub mod redirect;
 pub mod resource;
 pub mod rest;
 pub mod route;

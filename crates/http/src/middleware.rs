@@ -1,13 +1,17 @@
 //! What happens to every request around its handler, from the outside in:
 //!
 //! 1. [`edge`]: request id, span, access line, error bodies, security headers.
-//! 2. [`cors`]: preflights are answered, origins checked.
-//! 3. [`gate`]: length of the URL, version, limits, credentials, in this order.
+//! 2. [`compress`]: content coding, and what it means for entity tags.
+//! 3. [`cors`]: preflights are answered, origins checked.
+//! 4. [`gate`]: length of the URL, version, limits, credentials, in this order.
 
 pub mod access_log;
 pub mod client;
+pub mod compress;
 pub mod cors;
 pub mod edge;
 pub mod gate;
 pub mod limits;
+pub mod measure;
 pub mod request_id;
+pub mod trace;

@@ -36,6 +36,7 @@ use crate::idempotency::{self, repeatable, replayed};
 use crate::route::{Access, RouteBuilder, RouteSpec, SchemaRef};
 use crate::routes::Detail;
 
+pub(crate) use documents::{collect_change, kept};
 pub use documents::{collect_entity, conditional, entity_name, type_name};
 
 impl<R: Resource> FromRoute for Read<R> {
@@ -106,16 +107,14 @@ pub fn routes_showing<R: Resource, U: UseCases<R>>(shown: SchemaRef) -> Vec<Rout
             },
         )
         .to(create::<R, U>),
-        RouteSpec::get(
+        documents::kept(RouteSpec::get(
             each.clone(),
             format!("get{type_name}"),
             format!("One of the {many}"),
-        )
+        ))
         .tag(many)
         .parameter(documents::key(spec.key))
-        .parameter(documents::if_none_match())
         .answers_as(200, "It", shown)
-        .answers_plain(304, "It is what If-None-Match names")
         .answers_plain(404, format!("There is no such {one}"))
         .to(get::<R, U>),
         conflicting(conditional(RouteSpec::put(

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use actix_web::Route;
 use actix_web::http::Method;
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::Schema;
@@ -86,6 +87,8 @@ pub struct RouteInfo {
     pub challenge: Challenge,
     /// Whether HTTP Basic with a user name and password is taken here.
     pub password: bool,
+    /// Whether a public route looks at credentials all the same.
+    pub looks: bool,
     /// Whether `X-Version` is looked at.
     pub versioned: bool,
     /// The group in the documentation.
@@ -117,6 +120,8 @@ pub struct BodyInfo {
     pub media_type: &'static str,
     /// Its schema, if it has one.
     pub schema: Option<SchemaRef>,
+    /// What it looks like, where the schema does not say.
+    pub example: Option<Value>,
 }
 
 /// One answer of a route.
@@ -132,6 +137,8 @@ pub struct AnswerInfo {
     pub schema: Option<SchemaRef>,
     /// Whether the body is an array of such.
     pub is_list: bool,
+    /// What it looks like, where the schema does not say.
+    pub example: Option<Value>,
 }
 
 /// A schema by name, with those it refers to.
@@ -239,6 +246,7 @@ impl RouteSpec {
             limit: LimitClass::General,
             challenge: Challenge::Bearer,
             password: false,
+            looks: false,
             versioned: true,
             tag: "tidegate".into(),
             operation_id: operation_id.into(),

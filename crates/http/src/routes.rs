@@ -1,5 +1,6 @@
 //! The handlers, and the one list of all routes.
 
+pub mod audit;
 pub mod consumers;
 pub mod databases;
 pub mod docs;
@@ -8,6 +9,7 @@ pub mod files;
 pub mod health;
 pub mod inbox;
 pub mod jobs;
+pub mod log_level;
 pub mod posts;
 pub mod receiver;
 pub mod root;

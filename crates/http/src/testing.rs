@@ -11,6 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
 use tidegate_application::accounts::{Accounts, AccountsParts};
+use tidegate_application::audit::Audit;
 use tidegate_application::auth::{Authenticator, AuthenticatorParts, TokenPolicy};
 use tidegate_application::backoff::LoginBackoff;
 use tidegate_application::crud::Crud;
@@ -26,8 +27,8 @@ use tidegate_domain::account::{
 use tidegate_domain::employee::Employee;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{
-    Encoding, MockDatabaseUsers, MockSchemaCatalog, MockSchemaEditor, RowInput, RowStore, RowsRead,
-    Upserted, Written,
+    Encoding, MockDatabaseUsers, MockSchemaCatalog, MockSchemaChanges, MockSchemaEditor, RowInput,
+    RowStore, RowsRead, Upserted, Written,
 };
 use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::item::Item;
@@ -166,6 +167,7 @@ pub(crate) async fn services(database: bool) -> Services {
         randomness: randomness.clone(),
         ended: ended.clone(),
         backoff: backoff.clone(),
+        audit: Audit::nowhere(),
     };
     let policy = TokenPolicy {
         access_life: TimeDelta::minutes(30),
@@ -181,12 +183,14 @@ pub(crate) async fn services(database: bool) -> Services {
         randomness: randomness.clone(),
         ended,
         backoff,
+        audit: Audit::nowhere(),
     };
     let catalog = Arc::new(MockSchemaCatalog::new());
     let gateway = Arc::new(Gateway::new(
         catalog.clone(),
         Arc::new(MockSchemaEditor::new()),
         Arc::new(MockDatabaseUsers::new()),
+        Arc::new(MockSchemaChanges::new()),
         "tidegate".into(),
     ));
     Services {

@@ -6,6 +6,7 @@ mod embedded;
 mod migrate;
 mod pools;
 mod server;
+mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,10 +17,11 @@ use thiserror::Error;
 use tidegate_domain::error::StoreError;
 use tidegate_migrations::Migrator;
 
-pub use self::migrate::{MigrateError, MigrationState, Target};
+pub use self::migrate::{MigrateError, MigrationState, SchemaLock, Target};
 pub(crate) use self::pools::Pools;
 pub(crate) use self::server::parse as parse_url;
 use crate::engine::Engine;
+use crate::measure::PoolStatus;
 
 /// How to open the own database.
 #[derive(Clone)]
@@ -84,6 +86,9 @@ pub enum OpenError {
         /// What the system or SQLite said.
         reason: String,
     },
+    /// TLS is not possible as the URL asks for it.
+    #[error("TLS to the database server: {0}")]
+    Tls(String),
     /// The server is there and refuses.
     #[error("the database server refused: {0}")]
     Refused(String),
@@ -139,6 +144,11 @@ impl Database {
     /// `None` for the embedded database.
     pub fn name(&self) -> Option<&str> {
         self.pools.name()
+    }
+
+    /// How many connections there are, for the metrics.
+    pub fn pool_status(&self) -> PoolStatus {
+        self.pools.status()
     }
 
     /// Closes all connections after what is under way; later calls are `Unavailable`.

@@ -14,6 +14,8 @@ use tidegate_domain::error::{
     Cause, Rejection, RejectionKind, StoreError, Violation, ViolationKind,
 };
 
+use crate::measure::{Pool, timed_out};
+
 /// What an error means, before the cause is attached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Meaning {
@@ -53,7 +55,10 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
 /// The domain's word for an error of sea-orm.
 pub(crate) fn db_err(error: DbErr) -> StoreError {
     let meaning = match &error {
-        DbErr::ConnectionAcquire(_) => Meaning::Unavailable,
+        DbErr::ConnectionAcquire(_) => {
+            timed_out(Pool::Own);
+            Meaning::Unavailable
+        }
         DbErr::Conn(RuntimeErr::SqlxError(inner))
         | DbErr::Exec(RuntimeErr::SqlxError(inner))
         | DbErr::Query(RuntimeErr::SqlxError(inner)) => meaning(inner),

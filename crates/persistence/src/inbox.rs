@@ -3,6 +3,7 @@
 pub mod arrivals;
 mod commit;
 pub mod consumers;
+pub mod gauges;
 pub mod legacy;
 pub mod messages;
 pub mod receivers;

@@ -3,6 +3,8 @@
 
 pub mod access;
 pub mod accounts;
+pub mod audit;
+pub mod backup;
 pub mod database;
 mod employee;
 pub mod engine;
@@ -12,6 +14,7 @@ pub mod idempotency;
 pub mod inbox;
 mod item;
 pub mod jobs;
+pub mod measure;
 pub mod post;
 mod private;
 pub mod resource;

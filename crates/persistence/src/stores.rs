@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use tidegate_domain::account::{ApiKeys, Users};
+use tidegate_domain::audit::AuditTrail;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::idempotency::IdempotencyKeys;
 use tidegate_domain::post::{PostRecords, Votes};
@@ -13,6 +14,7 @@ use tidegate_domain::webhook::hook::{WebhookRecords, Webhooks};
 
 use crate::access::{Inside, again};
 use crate::accounts::{ApiKeyStore, SessionStore, UserStore, VersionStore};
+use crate::audit::AuditStore;
 use crate::database::Database;
 use crate::idempotency::IdempotencyStore;
 use crate::inbox::webhooks::WebhookStore;
@@ -45,6 +47,11 @@ impl Stores {
     /// The API keys.
     pub fn api_keys(&self) -> ApiKeyStore<Database> {
         ApiKeyStore::new(self.database.clone())
+    }
+
+    /// The audit trail.
+    pub fn audit(&self) -> AuditStore<Database> {
+        AuditStore::new(self.database.clone())
     }
 
     /// The versions.
@@ -91,6 +98,7 @@ impl Stores {
             users: UserStore::new(inside.clone()),
             sessions: SessionStore::new(inside.clone()),
             api_keys: ApiKeyStore::new(inside.clone()),
+            audit: AuditStore::new(inside.clone()),
             records: Store::new(inside.clone()),
             votes: VoteStore::new(inside.clone()),
             webhooks: WebhookStore::new(inside.clone()),
@@ -105,6 +113,7 @@ pub struct OpenTransaction {
     users: UserStore<Inside>,
     sessions: SessionStore<Inside>,
     api_keys: ApiKeyStore<Inside>,
+    audit: AuditStore<Inside>,
     records: Store<Inside>,
     votes: VoteStore<Inside>,
     webhooks: WebhookStore<Inside>,
@@ -134,6 +143,10 @@ impl Transaction for OpenTransaction {
     fn api_keys(&self) -> &dyn ApiKeys {
         &self.api_keys
     }
+
+    fn audit(&self) -> &dyn AuditTrail {
+        &self.audit
+    }
 }
 
 impl Repeatable for OpenTransaction {
@@ -161,6 +174,10 @@ impl PostRecords for OpenTransaction {
 impl WebhookRecords for OpenTransaction {
     fn webhooks(&self) -> &dyn Webhooks {
         &self.webhooks
+    }
+
+    fn audit(&self) -> &dyn AuditTrail {
+        &self.audit
     }
 }
 

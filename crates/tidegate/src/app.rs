@@ -4,18 +4,22 @@
 use std::sync::Arc;
 
 use tidegate_application::crud::Crud;
+use tidegate_application::log_level::LogControl;
 use tidegate_http::app::Extension;
 use tidegate_http::resource;
 use tidegate_http::route::{RouteInfo, RouteSpec};
 use tidegate_migrations::{Migrator, Steps};
 use tidegate_persistence::database::Database;
+use tidegate_persistence::measure;
 use tidegate_persistence::resource::Record;
 use tidegate_persistence::stores::Stores;
 
 use crate::config::Settings;
+use crate::monitor;
 use crate::parts;
 pub use crate::running::Running;
 use crate::running::run;
+use crate::telemetry::ProcessLog;
 pub use crate::wiring::Wired;
 use crate::wiring::wire;
 
@@ -61,6 +65,10 @@ impl App {
         .shared(|wired| Arc::clone(&wired.inbox))
         .routes(tidegate_http::routes::jobs::routes())
         .data(|wired| wired.jobs.clone())
+        .routes(tidegate_http::routes::log_level::routes())
+        .data(|wired| LogControl::new(Arc::new(ProcessLog), wired.audit.clone()))
+        .routes(tidegate_http::routes::audit::routes())
+        .data(|wired| wired.audit.clone())
     }
 
     /// Adds a resource with all its routes.
@@ -125,6 +133,8 @@ impl App {
     /// # Errors
     /// Settings that cannot work: an address in use, a database that refuses the account.
     pub async fn start(self, settings: Settings) -> anyhow::Result<Running> {
+        monitor::install(settings.profile.name());
+        measure::log_slower_than(settings.log.slow_statement);
         let database = self.open_database(&settings).await?;
         let wired = wire(settings, Stores::new(database.clone()))?;
         let mut extension = Extension::default();

@@ -2,12 +2,14 @@
 //!
 //! Everything else about a run is a setting (see [`crate::config`]).
 
+pub mod backup;
 pub mod inbox;
 
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::backup::{Backup, Restore};
 use self::inbox::Inbox;
 
 /// A secured REST API in front of MySQL, MariaDB and SQLite.
@@ -67,6 +69,31 @@ pub enum Command {
     #[command(subcommand)]
     Inbox(Inbox),
 
+    /// Copy all databases into a folder, while the server runs
+    #[command(
+        long_about = "Copy all databases into a folder, while the server runs: Tidegate's own and those of\n\
+            the gateway, each as it is at one moment, with a manifest that holds the SHA-256 of\n\
+            every file.\n\n\
+            On MySQL and MariaDB their own dump program is run, which must be on the PATH:\n\
+            mysqldump, or mariadb-dump.\n\n\
+            auth.pepper and auth.jwt_secret are not part of it.",
+        after_help = "Examples:\n  tidegate backup\n  tidegate backup --to /srv/backups/before-the-upgrade"
+    )]
+    Backup(Backup),
+
+    /// Put a backup back, into a place where nothing is
+    #[command(
+        long_about = "Put a backup back, after its digests were checked: into the data folder, or onto the\n\
+            server, that the settings name. Stop every Tidegate there first. Databases that are\n\
+            there are replaced only with --force --yes, and kept in replaced-... in the data\n\
+            folder.\n\n\
+            On MySQL and MariaDB their own client is run, which must be on the PATH: mysql, or\n\
+            mariadb. Run `tidegate migrate up` afterwards where the backup is of an older version.",
+        after_help = "Examples:\n  tidegate restore ./data/backups/20260301T021300Z\n  \
+            tidegate restore /srv/backups/before-the-upgrade --force --yes"
+    )]
+    Restore(Restore),
+
     /// Write the files of something new; for developers, in the source folder
     #[command(subcommand)]
     New(New),
@@ -85,9 +112,13 @@ pub enum Command {
         tidegate healthcheck --address 10.0.0.7:8080\n\n\
         Exit code 0: ready; 1: not ready, or nobody there.")]
     Healthcheck {
-        /// IP address and port; otherwise those of the settings
+        /// IP address and port; otherwise the address or Unix socket of the settings
         #[arg(long, value_name = "IP:PORT")]
         address: Option<SocketAddr>,
+
+        /// That address speaks HTTPS; its certificate is not looked at
+        #[arg(long, requires = "address")]
+        https: bool,
     },
 }
 
@@ -270,7 +301,10 @@ mod tests {
             ("tidegate config check", Command::Config(Config::Check)),
             (
                 "tidegate healthcheck",
-                Command::Healthcheck { address: None },
+                Command::Healthcheck {
+                    address: None,
+                    https: false,
+                },
             ),
         ] {
             assert_eq!(parse(line).unwrap(), command, "{line}");

@@ -1,10 +1,8 @@
 //! What the commands of the command line do.
 
 use std::io::BufRead as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser as _;
@@ -14,7 +12,6 @@ use tidegate_domain::secret::Secret;
 use tidegate_domain::system::Clock as _;
 use tidegate_persistence::database::Target;
 use tidegate_persistence::stores::Stores;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
@@ -22,12 +19,11 @@ use crate::cli::inbox::Inbox;
 use crate::cli::{Cli, Command, Config, CreateUser, Migrate, New, NewResource, Users};
 use crate::config::{Profile, Settings, Sources};
 use crate::generate::resource::Definition;
-use crate::running::ensure_migrated;
+use crate::healthcheck::{self, Place};
+use crate::listen::raise_open_files;
+use crate::running::{AUDIT_UNPROTECTED, ensure_migrated};
 use crate::wiring::wire;
-use crate::{generate, inbox, telemetry, terminal};
-
-/// How long `healthcheck` waits for an answer.
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{backup, generate, inbox, telemetry, terminal};
 
 /// Reads the command line and carries it out, for Tidegate with what `app` adds to it; the
 /// exit code of the program.
@@ -57,6 +53,14 @@ pub async fn run(command: Command, app: App) -> anyhow::Result<()> {
             terminal::line(format_args!("wrote {} and registered it", path.display()));
             Ok(())
         }
+        Command::Backup(to) => {
+            let now = tidegate_auth::SystemClock.now();
+            backup::back_up(&load()?, &app, to, now).await
+        }
+        Command::Restore(from) => {
+            let now = tidegate_auth::SystemClock.now();
+            backup::restore(&load()?, &app, from, now).await
+        }
         Command::New(New::Resource(new)) => new_resource(&app, &new),
         Command::Migrate(migrate) => run_migrate(&load()?, &app, migrate).await,
         Command::Users(Users::Create(user)) => create_user(&load()?, &app, user).await,
@@ -79,12 +83,12 @@ pub async fn run(command: Command, app: App) -> anyhow::Result<()> {
             terminal::line(document.to_pretty_json()?);
             Ok(())
         }
-        Command::Healthcheck { address } => {
-            let address = match address {
-                Some(address) => address,
-                None => load()?.server.address,
+        Command::Healthcheck { address, https } => {
+            let place = match address {
+                Some(address) => Place::Tcp { address, https },
+                None => Place::of(&load()?.server).context("the settings name no address")?,
             };
-            healthcheck(address).await
+            healthcheck::ask(place).await
         }
     }
 }
@@ -118,13 +122,19 @@ fn new_resource(app: &App, new: &NewResource) -> anyhow::Result<()> {
 }
 
 async fn serve(settings: Settings, app: App) -> anyhow::Result<()> {
-    telemetry::init(&settings.log);
+    let traces = telemetry::init(&settings.log, &settings.traces)?;
+    raise_open_files();
     let running = app.start(settings).await?;
-    terminal::listening(running.address());
+    running.places().iter().for_each(terminal::listening);
+    if let Some(address) = running.metrics_address() {
+        terminal::line(format_args!("Its metrics are at http://{address}/metrics"));
+    }
     signalled().await?;
     tracing::info!("stopping: what was accepted is answered");
     running.shutdown();
-    running.wait().await
+    let outcome = running.wait().await;
+    drop(traces);
+    outcome
 }
 
 /// Waits for SIGTERM or SIGINT.
@@ -180,6 +190,9 @@ async fn run_migrate(settings: &Settings, app: &App, migrate: Migrate) -> anyhow
     for name in &moved {
         terminal::line(name);
     }
+    if !database.audit_is_protected().await? {
+        terminal::line(AUDIT_UNPROTECTED);
+    }
     terminal::line(format_args!("{} migrations", moved.len()));
     database.close().await;
     Ok(())
@@ -223,30 +236,5 @@ async fn create_user(settings: &Settings, app: &App, user: CreateUser) -> anyhow
         terminal::line(format_args!("password (shown once): {}", password.reveal()));
     }
     database.close().await;
-    Ok(())
-}
-
-/// Asks a running server whether it is ready.
-async fn healthcheck(address: SocketAddr) -> anyhow::Result<()> {
-    // A server that listens on every address is asked on this machine's own.
-    let ip = if address.ip().is_unspecified() {
-        IpAddr::V4(Ipv4Addr::LOCALHOST)
-    } else {
-        address.ip()
-    };
-    let ask = async {
-        let mut stream = tokio::net::TcpStream::connect((ip, address.port())).await?;
-        stream
-            .write_all(b"GET /health/ready HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            .await?;
-        let mut head = [0_u8; 12];
-        stream.read_exact(&mut head).await?;
-        Ok::<_, std::io::Error>(head)
-    };
-    let head = tokio::time::timeout(HEALTH_TIMEOUT, ask)
-        .await
-        .context("no answer in time")?
-        .with_context(|| format!("nobody answers on {address}"))?;
-    ensure!(head.ends_with(b" 200"), "not ready");
     Ok(())
 }

@@ -1,18 +1,24 @@
 //! The jobs that Tidegate does by itself, and when.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use croner::Cron;
+use tidegate_application::audit::Audit;
 use tidegate_application::auth::Authenticator;
 use tidegate_application::error::AppError;
 use tidegate_application::idempotency::Idempotency;
 use tidegate_application::inbox::Inbox;
 use tidegate_application::jobs::{Job, Schedule, Work};
 use tidegate_domain::error::StoreError;
-use tidegate_domain::idempotency::IdempotencyKeys;
+use tidegate_domain::idempotency::{IdempotencyKeys, KEPT};
+use tidegate_domain::system::Clock;
+use tidegate_persistence::backup::EmbeddedFiles;
+
+use crate::backup;
 
 /// A cron expression of five fields, in UTC (POSIX `crontab`, with the extensions of croner).
 #[derive(Debug, Clone)]
@@ -70,6 +76,12 @@ pub struct Schedules {
     pub idempotency_keys: Option<CronSchedule>,
     /// Deletes messages that are kept no longer.
     pub inbox: Option<CronSchedule>,
+    /// Deletes entries of the audit trail that are kept no longer.
+    pub audit: Option<CronSchedule>,
+    /// Backs up the embedded databases.
+    pub backup: Option<CronSchedule>,
+    /// Lets the embedded engine look again at what tables hold.
+    pub optimize: Option<CronSchedule>,
 }
 
 /// What the jobs work on.
@@ -78,6 +90,19 @@ pub(crate) struct Workshop {
     pub(crate) idempotency: Idempotency,
     pub(crate) keys: Arc<dyn IdempotencyKeys>,
     pub(crate) inbox: Arc<Inbox>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The audit trail, and for how long its entries are kept.
+    pub(crate) audit: (Audit, TimeDelta),
+    /// The files, where the engine is embedded.
+    pub(crate) files: Option<EmbeddedFiles>,
+    pub(crate) backups: Backups,
+}
+
+/// Where the job's backups lie, and how many.
+#[derive(Debug, Clone)]
+pub(crate) struct Backups {
+    pub(crate) folder: PathBuf,
+    pub(crate) keep: usize,
 }
 
 /// All jobs.
@@ -92,8 +117,12 @@ pub(crate) fn jobs(schedules: &Schedules, workshop: Workshop) -> Vec<Job> {
         idempotency,
         keys,
         inbox,
+        clock,
+        audit,
+        files,
+        backups,
     } = workshop;
-    vec![
+    let mut jobs = vec![
         Job {
             name: "sessions",
             summary: "Deletes sessions that are over",
@@ -104,7 +133,12 @@ pub(crate) fn jobs(schedules: &Schedules, workshop: Workshop) -> Vec<Job> {
             name: "idempotency-keys",
             summary: "Deletes the keys of requests that cannot be repeated any more",
             schedule: schedule(&schedules.idempotency_keys),
-            work: Arc::new(Keys(idempotency, keys)),
+            work: Arc::new(Keys {
+                idempotency,
+                own: keys,
+                files: files.clone(),
+                clock: clock.clone(),
+            }),
         },
         Job {
             name: "inbox",
@@ -112,7 +146,33 @@ pub(crate) fn jobs(schedules: &Schedules, workshop: Workshop) -> Vec<Job> {
             schedule: schedule(&schedules.inbox),
             work: Arc::new(Messages(inbox)),
         },
-    ]
+        Job {
+            name: "audit",
+            summary: "Deletes entries of the audit trail that are kept no longer",
+            schedule: schedule(&schedules.audit),
+            work: Arc::new(Entries(audit.0, audit.1)),
+        },
+    ];
+    // A server's databases are backed up where it is, by whoever runs it.
+    if let Some(files) = files {
+        jobs.push(Job {
+            name: "backup",
+            summary: "Copies all databases into a folder, and removes the oldest copies",
+            schedule: schedule(&schedules.backup),
+            work: Arc::new(Backup {
+                files: files.clone(),
+                backups,
+                clock,
+            }),
+        });
+        jobs.push(Job {
+            name: "optimize",
+            summary: "Has SQLite look again at what tables hold, for better plans of queries",
+            schedule: schedule(&schedules.optimize),
+            work: Arc::new(Optimize(files)),
+        });
+    }
+    jobs
 }
 
 /// Purging asks nobody for a right, so only the store can fail.
@@ -124,8 +184,20 @@ fn store(error: AppError) -> StoreError {
 }
 
 struct Sessions(Arc<Authenticator>);
-struct Keys(Idempotency, Arc<dyn IdempotencyKeys>);
+struct Keys {
+    idempotency: Idempotency,
+    own: Arc<dyn IdempotencyKeys>,
+    files: Option<EmbeddedFiles>,
+    clock: Arc<dyn Clock>,
+}
 struct Messages(Arc<Inbox>);
+struct Entries(Audit, TimeDelta);
+struct Backup {
+    files: EmbeddedFiles,
+    backups: Backups,
+    clock: Arc<dyn Clock>,
+}
+struct Optimize(EmbeddedFiles);
 
 #[async_trait]
 impl Work for Sessions {
@@ -138,7 +210,10 @@ impl Work for Sessions {
 #[async_trait]
 impl Work for Keys {
     async fn run(&self) -> Result<String, StoreError> {
-        let deleted = self.0.purge(self.1.as_ref()).await?;
+        let mut deleted = self.idempotency.purge(self.own.as_ref()).await?;
+        if let Some(files) = &self.files {
+            deleted += files.purge_keys(self.clock.now() - KEPT).await?;
+        }
         Ok(format!("{deleted} keys deleted"))
     }
 }
@@ -148,5 +223,43 @@ impl Work for Messages {
     async fn run(&self) -> Result<String, StoreError> {
         let deleted = self.0.purge().await?;
         Ok(format!("{deleted} messages deleted"))
+    }
+}
+
+#[async_trait]
+impl Work for Entries {
+    async fn run(&self) -> Result<String, StoreError> {
+        let deleted = self.0.purge(self.1).await?;
+        Ok(format!("{deleted} entries deleted"))
+    }
+}
+
+#[async_trait]
+impl Work for Backup {
+    async fn run(&self) -> Result<String, StoreError> {
+        let Backups { folder, keep } = self.backups.clone();
+        let now = self.clock.now();
+        let name = backup::stamp(now);
+        let fault = |error: anyhow::Error| StoreError::Internal(error.into());
+        let target = folder.join(&name);
+        let databases = backup::back_up_files(&self.files, &target, now)
+            .await
+            .map_err(fault)?;
+        let pruned = tokio::task::spawn_blocking(move || backup::prune(&folder, keep)).await;
+        let removed = pruned
+            .map_err(anyhow::Error::from)
+            .and_then(|pruned| Ok(pruned?))
+            .map_err(fault)?;
+        Ok(format!(
+            "{databases} databases copied to {name}; {removed} older backups removed"
+        ))
+    }
+}
+
+#[async_trait]
+impl Work for Optimize {
+    async fn run(&self) -> Result<String, StoreError> {
+        let files = self.0.optimize().await?;
+        Ok(format!("{files} databases looked at"))
     }
 }

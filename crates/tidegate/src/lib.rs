@@ -2,16 +2,21 @@
 //! puts adapters behind the ports.
 
 pub mod app;
+mod backup;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod generate;
+mod healthcheck;
 mod inbox;
 pub mod jobs;
 mod legacy;
+mod listen;
+mod monitor;
 mod parts;
 mod resources;
 mod running;
 pub mod telemetry;
 mod terminal;
+mod tls;
 mod wiring;

@@ -80,6 +80,9 @@ pub(crate) fn http_options(settings: &Settings) -> HttpOptions {
     let server = &settings.server;
     HttpOptions {
         workers: server.workers,
+        max_connections: server.max_connections,
+        keep_alive: server.keep_alive,
+        body_idle_timeout: server.body_idle_timeout,
         request_header_timeout: server.request_header_timeout,
         shutdown_timeout: server.shutdown_timeout,
         max_body_bytes: u64::try_from(server.max_body_bytes).unwrap_or(u64::MAX),
@@ -100,6 +103,7 @@ pub(crate) fn http_options(settings: &Settings) -> HttpOptions {
         inbox_owner_per_minute: settings.limits.inbox_owner_per_minute.get(),
         docs_public: settings.docs.public,
         require_if_match: settings.http.require_if_match,
+        compression: settings.http.compression,
         static_dir: settings.static_dir.clone(),
         ..HttpOptions::default()
     }

@@ -1,6 +1,6 @@
 //! A running server: what is done before it answers, while it runs, and when it stops.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,25 +9,37 @@ use tidegate_application::accounts::{AccountInput, CreatedAccount};
 use tidegate_application::error::AppError;
 use tidegate_domain::error::StoreError;
 use tidegate_http::app::Extension;
+use tidegate_http::drain::drain;
+use tidegate_http::redirect;
 use tidegate_persistence::database::{Database, Target};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Profile;
 use crate::legacy;
+use crate::listen;
+use crate::monitor::{self, Observed};
 use crate::parts;
+use crate::tls::Identity;
 use crate::wiring::Wired;
 
-/// How often a node learns what other nodes changed: ended sessions and versions.
+/// How often a node learns what other nodes changed: ended sessions, versions and schemas.
 /// A session that ended must be refused everywhere within 5 seconds.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long such a look may take.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
 
+/// What to do where the account may not make triggers.
+pub(crate) const AUDIT_UNPROTECTED: &str = "the audit trail is not protected by triggers, because \
+    the database account may not make them: give it the privilege TRIGGER and, with binary logging, \
+    the server log_bin_trust_function_creators = 1; then run `tidegate migrate up`";
+
 /// A started server.
 pub struct Running {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
+    places: Vec<String>,
+    metrics: Option<SocketAddr>,
     shutdown: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
     background: Vec<JoinHandle<()>>,
@@ -35,9 +47,19 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    /// Where it listens; `None`: on a Unix socket alone.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// All places where it listens, for people: addresses with their scheme, and paths.
+    pub fn places(&self) -> &[String] {
+        &self.places
+    }
+
+    /// Where its metrics are, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// Tells the server to stop: nothing new is accepted, what was accepted is answered.
@@ -74,6 +96,10 @@ pub(crate) async fn run(
         wired: wired.clone(),
     });
 
+    // What is wrong with the certificate is told before anything is done.
+    let tls = wired.settings.server.tls.as_ref();
+    let identity = tls.map(Identity::load).transpose()?;
+
     // What heals by itself must not keep a node from starting: it is tried again in the
     // background, and until then requests get a 503.
     let mut ready = prepared.run().await?;
@@ -104,23 +130,71 @@ pub(crate) async fn run(
     });
 
     let settings = &wired.settings;
-    let listener = TcpListener::bind(settings.server.address)
-        .with_context(|| format!("cannot listen on {}", settings.server.address))?;
-    let address = listener.local_addr()?;
-    let shutdown = CancellationToken::new();
-    let mut background = vec![refresher];
-    background.extend(follow_inbox(&wired, &database, &shutdown));
+    let sockets = listen::open(&settings.server, identity)?;
+    if let Some(folder) = settings.static_dir.as_ref().filter(|it| !it.is_dir()) {
+        tracing::debug!(folder = %folder.display(), "there is no folder of static files");
+    }
+    // First the one is asked for, then, when nobody is surprised by it any more, the other done.
+    let (shutdown, closing) = (CancellationToken::new(), CancellationToken::new());
+    let mut background = vec![refresher, tokio::spawn(follow_schemas(wired.clone()))];
+    let options = parts::http_options(settings);
+    background.push(tokio::spawn({
+        let (shutdown, closing) = (shutdown.clone(), closing.clone());
+        let (leaving, patience) = (options.leaving.clone(), settings.server.drain);
+        let listeners = sockets.tcp_clones()?;
+        let socket = sockets.file;
+        async move {
+            shutdown.cancelled().await;
+            // Who finds no socket there asks another node; who has connected is answered.
+            let withdraw = async move {
+                tokio::time::sleep(patience).await;
+                drop(socket);
+            };
+            tokio::join!(drain(&leaving, patience, &listeners), withdraw);
+            closing.cancel();
+        }
+    }));
+    background.extend(follow_inbox(&wired, &database, &closing));
+    let observed = Observed {
+        database: database.clone(),
+        gateway: wired.gateway_gauges.clone(),
+    };
+    let mut metrics = None;
+    if let Some((address, task)) = monitor::listen(&settings.metrics, observed, closing.clone())? {
+        metrics = Some(address);
+        background.push(task);
+    }
+    background.push(tokio::spawn(monitor::upkeep()));
     let jobs = wired.jobs.clone();
     background.push(tokio::spawn(async move { jobs.follow().await }));
+    if let Some(identity) = sockets.identity {
+        background.push(tokio::spawn(identity.follow()));
+    }
+    if let Some(listener) = sockets.redirect {
+        let target = redirect::Target {
+            public_url: settings.server.public_url.clone(),
+            port: sockets.address.map_or(443, |address| address.port()),
+        };
+        let patience = settings.server.request_header_timeout;
+        let closing = closing.clone().cancelled_owned();
+        let redirect = redirect::serve(listener, target, patience, closing)?;
+        background.push(tokio::spawn(async move {
+            if let Err(error) = redirect.await {
+                tracing::error!(%error, "the listener that sends clients to HTTPS failed");
+            }
+        }));
+    }
     let server = tidegate_http::app::serve(
-        listener,
-        parts::http_options(settings),
+        sockets.listeners,
+        options,
         wired.http,
         extension,
-        shutdown.clone().cancelled_owned(),
+        closing.cancelled_owned(),
     )?;
     Ok(Running {
-        address,
+        address: sockets.address,
+        places: sockets.places,
+        metrics,
         shutdown,
         server: tokio::spawn(server),
         background,
@@ -175,6 +249,9 @@ impl Preparation {
             }
             Profile::Production => ensure_migrated(&self.database).await?,
         }
+        if !self.database.audit_is_protected().await? {
+            tracing::warn!("{AUDIT_UNPROTECTED}");
+        }
         self.first_administrator().await?;
         refresh(&self.wired).await?;
         Ok(())
@@ -226,7 +303,22 @@ fn is_away(error: &anyhow::Error) -> bool {
 
 async fn refresh(wired: &Wired) -> Result<(), StoreError> {
     wired.ended.refresh().await?;
-    wired.http.versions.refresh().await
+    wired.http.versions.refresh().await?;
+    wired.audit.follow_failures(&wired.backoff).await
+}
+
+/// Has this node learn of schemas that others changed. Apart from [`refresh`], since a large
+/// schema takes longer to read than an ended session may be believed in.
+async fn follow_schemas(wired: Wired) {
+    let mut interval = tokio::time::interval(REFRESH_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(error) = wired.http.gateway.follow_changes().await {
+            // That the database is away is told by whoever refreshes.
+            tracing::debug!(%error, "changes of schemas cannot be followed");
+        }
+    }
 }
 
 /// What the inbox does beside answering: it tells those who wait of messages that other nodes
@@ -234,16 +326,16 @@ async fn refresh(wired: &Wired) -> Result<(), StoreError> {
 fn follow_inbox(
     wired: &Wired,
     database: &Database,
-    shutdown: &CancellationToken,
+    closing: &CancellationToken,
 ) -> [JoinHandle<()>; 3] {
-    let (arrivals, closing) = (wired.arrivals.clone(), wired.arrivals.clone());
-    let shutdown = shutdown.clone();
+    let (arrivals, waiting) = (wired.arrivals.clone(), wired.arrivals.clone());
+    let closing = closing.clone();
     [
         tokio::spawn(async move { arrivals.follow().await }),
         tokio::spawn(legacy::follow(wired.clone(), database.clone())),
         tokio::spawn(async move {
-            shutdown.cancelled().await;
-            closing.close();
+            closing.cancelled().await;
+            waiting.close();
         }),
     ]
 }

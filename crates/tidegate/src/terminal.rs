@@ -6,8 +6,6 @@
     reason = "this is the one place that writes to the terminal"
 )]
 
-use std::net::SocketAddr;
-
 /// Prints the credentials of the first administrator, this one time.
 pub(crate) fn first_administrator(username: &str, password: &str) {
     println!(
@@ -16,8 +14,8 @@ pub(crate) fn first_administrator(username: &str, password: &str) {
 }
 
 /// Prints where the server listens.
-pub(crate) fn listening(address: SocketAddr) {
-    println!("Tidegate listens on http://{address}");
+pub(crate) fn listening(place: &String) {
+    println!("Tidegate listens on {place}");
 }
 
 /// Prints a line of a command's result.

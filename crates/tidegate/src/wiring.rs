@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_application::accounts::{Accounts, AccountsParts};
+use tidegate_application::audit::Audit;
 use tidegate_application::auth::{Authenticator, AuthenticatorParts, TokenPolicy};
 use tidegate_application::backoff::LoginBackoff;
 use tidegate_application::crud::CrudParts;
@@ -17,6 +18,9 @@ use tidegate_application::webhooks::{Webhooks, WebhooksParts};
 use tidegate_domain::query::planner::{Limits, Planner};
 use tidegate_domain::system::{Clock, Randomness};
 use tidegate_http::app::Services;
+use tidegate_persistence::backup::EmbeddedFiles;
+use tidegate_persistence::gateway::changes::SchemaChangeStore;
+use tidegate_persistence::gateway::open::GatewayGauges;
 use tidegate_persistence::inbox::arrivals::ArrivalHub;
 use tidegate_persistence::inbox::consumers::ConsumerStore;
 use tidegate_persistence::inbox::messages::InboxStore;
@@ -25,8 +29,9 @@ use tidegate_persistence::jobs::JobStore;
 use tidegate_persistence::resource::Record;
 use tidegate_persistence::stores::Stores;
 
+use crate::backup;
 use crate::config::{FullTableWrites, Settings};
-use crate::jobs::{Workshop, jobs};
+use crate::jobs::{Backups, Workshop, jobs};
 use crate::parts;
 
 /// The parts of a running Tidegate: what handlers call, and what use cases are made of.
@@ -50,8 +55,12 @@ pub struct Wired {
     pub inbox: Arc<Inbox>,
     /// What is done by itself.
     pub jobs: Jobs,
+    /// Where changes are noted.
+    pub audit: Audit,
     pub(crate) arrivals: ArrivalHub,
     pub(crate) ended: Arc<EndedSessions>,
+    pub(crate) backoff: Arc<LoginBackoff>,
+    pub(crate) gateway_gauges: GatewayGauges,
 }
 
 impl Wired {
@@ -87,6 +96,8 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
         clock.clone(),
         policy.access_life,
     ));
+    let node = randomness.uuid();
+    let audit = Audit::new(Arc::new(stores.audit()), clock.clone(), node.clone());
     let backoff = Arc::new(LoginBackoff::new(clock.clone(), settings.limits.enabled));
     let authenticator = Authenticator::new(
         AuthenticatorParts {
@@ -100,6 +111,7 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
             randomness: randomness.clone(),
             ended: ended.clone(),
             backoff: backoff.clone(),
+            audit: audit.clone(),
         },
         policy,
     );
@@ -112,18 +124,22 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
             clock: clock.clone(),
             randomness: randomness.clone(),
             ended: ended.clone(),
-            backoff,
+            backoff: backoff.clone(),
+            audit: audit.clone(),
         },
         settings.auth.registration,
     );
-    let versions = Arc::new(Versions::new(Arc::new(stores.versions())));
+    let versions = Versions::new(Arc::new(stores.versions())).audited(audit.clone());
+    let versions = Arc::new(versions);
     let adapters = parts::gateway(&settings)?;
-    let gateway = Arc::new(Gateway::new(
+    let gateway = Gateway::new(
         adapters.catalog.clone(),
         adapters.editor,
         adapters.users,
+        Arc::new(SchemaChangeStore::new(stores.database().clone())),
         adapters.own_name,
-    ));
+    );
+    let gateway = Arc::new(gateway.audited(audit.clone()));
     let planner = Planner::new(Limits {
         max_rows: settings.rest.max_rows,
         full_table_writes: settings.rest.full_table_writes == FullTableWrites::Allow,
@@ -137,20 +153,33 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
         idempotency.clone(),
     );
     let arrivals = ArrivalHub::new(stores.database().clone());
-    let (webhooks, inbox) = wire_inbox(&settings, &stores, &arrivals, &idempotency)?;
+    let (webhooks, inbox) = wire_inbox(&settings, &stores, &arrivals, &idempotency, &audit)?;
     let (inbox, authenticator) = (Arc::new(inbox), Arc::new(authenticator));
     let workshop = Workshop {
         authenticator: authenticator.clone(),
         idempotency: idempotency.clone(),
         keys: Arc::new(stores.idempotency()),
         inbox: inbox.clone(),
+        clock: clock.clone(),
+        audit: (
+            audit.clone(),
+            chrono::TimeDelta::from_std(settings.audit.retention)?,
+        ),
+        files: adapters
+            .files
+            .map(|files| EmbeddedFiles::new(stores.database().clone(), files)),
+        backups: Backups {
+            folder: backup::usual_folder(&settings.data_dir),
+            keep: settings.backup.keep,
+        },
     };
     let jobs = Jobs::new(JobsParts {
         jobs: jobs(&settings.jobs.schedules, workshop),
         store: Arc::new(JobStore::new(stores.database().clone())),
         clock: clock.clone(),
-        node: randomness.uuid(),
+        node,
         lease: settings.jobs.lease,
+        audit: audit.clone(),
     });
     let http = Services {
         authenticator,
@@ -170,8 +199,11 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
         webhooks: Arc::new(webhooks),
         inbox,
         jobs,
+        audit,
         arrivals,
         ended,
+        backoff,
+        gateway_gauges: adapters.gauges,
     })
 }
 
@@ -180,6 +212,7 @@ fn wire_inbox(
     stores: &Stores,
     arrivals: &ArrivalHub,
     idempotency: &Idempotency,
+    audit: &Audit,
 ) -> anyhow::Result<(Webhooks, Inbox)> {
     let database = stores.database();
     let receivers = Arc::new(CachedReceivers::new(database.clone()));
@@ -194,6 +227,7 @@ fn wire_inbox(
         idempotency: idempotency.clone(),
         clock: Arc::new(tidegate_auth::SystemClock),
         randomness: Arc::new(tidegate_auth::SystemRandom),
+        audit: audit.clone(),
     });
     let inbox = Inbox::new(InboxParts {
         webhooks: Arc::new(stores.webhooks()),

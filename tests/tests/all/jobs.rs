@@ -158,7 +158,9 @@ on_every_engine! {
         let admin = app.admin();
         let listed = admin.get("/admin/jobs").await.expect(200).value();
         let names: Vec<_> = listed["jobs"].as_array().expect("an array").iter().map(|job| job["name"].clone()).collect();
-        assert_eq!(names, ["sessions", "idempotency-keys", "inbox"]);
+        let everywhere = ["sessions", "idempotency-keys", "inbox", "audit"];
+        let files: &[&str] = if engine.is_server() { &[] } else { &["backup", "optimize"] };
+        assert_eq!(names, [&everywhere, files].concat());
         let sessions = job(&admin, "sessions").await;
         assert_eq!(members(&sessions), ["name", "next_due_at", "runs", "schedule", "summary"]);
         assert_eq!((&sessions["schedule"], &sessions["next_due_at"], &sessions["runs"]), (&Value::Null, &Value::Null, &json!([])));
@@ -166,7 +168,7 @@ on_every_engine! {
         assert_eq!(keys["schedule"], "7 * * * *");
         assert!(keys["next_due_at"].as_str().is_some_and(|time| time.contains(":07:00")), "{keys}");
 
-        for name in ["sessions", "idempotency-keys", "inbox"] {
+        for name in everywhere {
             let begun = admin.post(&format!("/admin/jobs/{name}/run"), &json!({})).await.expect(202).value();
             let done = async || runs(&admin, name).await.first().is_some_and(|run| run["id"] == begun["run_id"] && run["state"] == "succeeded");
             eventually("it is done", PATIENCE, done).await;

@@ -113,6 +113,8 @@ impl Room {
                 "{table}" => "films".to_owned(),
                 "{name}" => "erp".to_owned(),
                 "{path:.*}" => "below".to_owned(),
+                "{stamp}" => "0".to_owned(),
+                "{file}" => "docs.css".to_owned(),
                 "{account}" => "nobody_tt@localhost".to_owned(),
                 "{id}" if pattern.starts_with("/users/") => self.other.to_string(),
                 "{id}" if pattern.starts_with("/roles/") => "2".to_owned(),

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tidegate_domain::account::{
     ApiKeys, Login, MockApiKeys, MockPasswordHasher, MockSecretDigest, MockUsers, Users as UserPort,
 };
+use tidegate_domain::audit::{AuditTrail, MockAuditTrail};
 use tidegate_domain::error::{StoreError, Violation, ViolationKind};
 use tidegate_domain::permission::Principal;
 use tidegate_domain::session::{MockSessions, SessionId, Sessions};
@@ -19,6 +20,7 @@ struct FakeTransaction {
     users: MockUsers,
     sessions: MockSessions,
     api_keys: MockApiKeys,
+    audit: MockAuditTrail,
 }
 
 #[async_trait::async_trait]
@@ -39,6 +41,10 @@ impl Transaction for FakeTransaction {
 
     fn api_keys(&self) -> &dyn ApiKeys {
         &self.api_keys
+    }
+
+    fn audit(&self) -> &dyn AuditTrail {
+        &self.audit
     }
 }
 
@@ -100,6 +106,7 @@ fn accounts(
         randomness: Arc::new(randomness),
         ended: ended.clone(),
         backoff: Arc::new(LoginBackoff::new(clock(), true)),
+        audit: Audit::nowhere(),
     };
     (Accounts::new(parts, false), ended)
 }
@@ -172,6 +179,7 @@ async fn the_last_administrator_is_not_demoted() {
         users,
         sessions: MockSessions::new(),
         api_keys: MockApiKeys::new(),
+        audit: MockAuditTrail::new(),
     };
     let (accounts, _) = accounts(
         stored(1, Role::Admin),
@@ -207,6 +215,7 @@ async fn deactivation_ends_sessions_here_at_once_and_takes_the_key() {
         users,
         sessions,
         api_keys,
+        audit: MockAuditTrail::new(),
     };
     let (accounts, ended) = accounts(
         stored(7, Role::User),
@@ -246,7 +255,8 @@ async fn a_taken_name_is_a_conflict_and_a_dead_database_is_none() {
         taken(StoreError::Unavailable("gone".into())),
         AppError::Store(_)
     ));
-    let (accounts, _) = accounts(MockUsers::new(), MockPasswordHasher::new(), None);
+    let users = stored(7, Role::User);
+    let (accounts, _) = accounts(users, MockPasswordHasher::new(), None);
     assert!(matches!(
         accounts.delete(&authorized(1, Role::Admin, 7)).await,
         Err(AppError::Store(_))

@@ -52,6 +52,7 @@ impl Ports {
             randomness: Arc::new(randomness),
             ended: ended.clone(),
             backoff: Arc::new(LoginBackoff::new(clock(), true)),
+            audit: Audit::nowhere(),
         };
         let policy = TokenPolicy {
             access_life: life,

@@ -203,6 +203,10 @@ impl Inbox {
                 let again_in = due.map_or(LATEST, |due| due.clamp(SOONEST, LATEST));
                 return Ok(Look::Nothing(Some(again_in)));
             }
+            let first = leased.deliveries.iter().filter(|it| it.delivery == 1);
+            let first = first.count() as u64;
+            delivered("first", first);
+            delivered("again", leased.deliveries.len() as u64 - first);
             Ok(Look::Found(Lease {
                 lease: request.lease,
                 expires_at: request.expires_at,
@@ -376,6 +380,11 @@ enum Look<T> {
     Found(T),
     /// And when there may be something, even if nothing comes.
     Nothing(Option<Duration>),
+}
+
+/// Counts messages that were handed out.
+fn delivered(outcome: &'static str, messages: u64) {
+    metrics::counter!("tidegate_inbox_deliveries_total", "outcome" => outcome).increment(messages);
 }
 
 fn no_message(id: MessageId) -> AppError {

@@ -65,7 +65,10 @@ impl Inbox {
             // Handshakes are not signed by everybody, and give nothing away.
             return match reply {
                 Some(reply) => Ok(Some(reply)),
-                None => Err(AppError::Signature(bad)),
+                None => {
+                    received("refused");
+                    Err(AppError::Signature(bad))
+                }
             };
         }
         let delivery = delivery_id(receiver, &incoming);
@@ -84,7 +87,11 @@ impl Inbox {
             received: true,
             received_at: self.0.clock.now(),
         };
-        self.0.messages.accept(message).await?;
+        received(match self.0.messages.accept(message).await? {
+            Accepted::Duplicate => "duplicate",
+            Accepted::New(_) if bad.is_some() => "unverified",
+            Accepted::New(_) => "stored",
+        });
         Ok(reply)
     }
 
@@ -179,6 +186,11 @@ impl Inbox {
         let (DeliveryId::Plain(id) | DeliveryId::Long(id)) = id;
         Some(self.0.digest.digest(&Secret::new(format!("{kind}\0{id}"))))
     }
+}
+
+/// Counts a message that came.
+fn received(outcome: &'static str) {
+    metrics::counter!("tidegate_inbox_received_total", "outcome" => outcome).increment(1);
 }
 
 fn delivery_id(receiver: &Receiver, incoming: &Incoming) -> Option<DeliveryId> {

@@ -1,5 +1,6 @@
 //! Ports of the data gateway.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -30,8 +31,25 @@ pub trait SchemaCatalog: Send + Sync {
         &self,
         database: &DatabaseName,
     ) -> Result<Option<Arc<DatabaseSchema>>, StoreError>;
+    /// A description that is newer than `known`, for whoever misses something in that one; `None`
+    /// where there is none, or where the engine was asked less than a second ago: names come from
+    /// requests, and to ask is dear.
+    async fn newer(
+        &self,
+        known: &Arc<DatabaseSchema>,
+    ) -> Result<Option<Arc<DatabaseSchema>>, StoreError>;
     /// All databases but the reserved ones, by name, with counts and sizes asked of the engine.
     async fn databases(&self) -> Result<Vec<DatabaseSummary>, StoreError>;
+}
+
+/// By which nodes learn that another one changed a schema.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait SchemaChanges: Send + Sync {
+    /// Notes a change of a database.
+    async fn note(&self, database: &DatabaseName) -> Result<(), StoreError>;
+    /// For each database that was ever changed a number that grows with every change.
+    async fn all(&self) -> Result<HashMap<String, i64>, StoreError>;
 }
 
 /// Changes schemas. After each change the catalogue's description is new; calls for one

@@ -1,6 +1,7 @@
 //! What a database holds, as discovered from the live engine.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::column_type::ColumnType;
 use super::name::DatabaseName;
@@ -26,7 +27,7 @@ impl DatabaseSchema {
 }
 
 /// Whether rows live in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TableKind {
     /// A table.
@@ -99,7 +100,7 @@ pub struct Column {
 }
 
 /// A computed column's expression.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Generated {
     /// The expression as the engine prints it.
     pub expression: String,
@@ -124,7 +125,7 @@ pub enum DefaultValue {
 }
 
 /// An index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Index {
     /// Its name.
     pub name: String,
@@ -135,7 +136,7 @@ pub struct Index {
 }
 
 /// What happens to children when the parent changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub enum ReferentialAction {
     /// The change is refused.
     #[serde(rename = "NO ACTION")]
@@ -181,7 +182,7 @@ impl ReferentialAction {
 }
 
 /// A foreign key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ForeignKey {
     /// The constraint's name; empty where the engine keeps none.
     pub name: String,
@@ -198,7 +199,7 @@ pub struct ForeignKey {
 }
 
 /// A check constraint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     /// The constraint's name; empty where it has none.
     pub name: String,

@@ -89,6 +89,18 @@ pub enum QueryError {
     },
 }
 
+impl QueryError {
+    /// Whether it names something that another description of the schema might know.
+    pub fn is_unknown_name(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownTable { .. }
+                | Self::UnknownColumn { .. }
+                | Self::UnknownPayloadColumn { .. }
+        )
+    }
+}
+
 /// Why a value does not fit, told apart as PostgreSQL's SQLSTATEs tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueFault {

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::provider::{Place, Provider};
 use super::signature::Scheme;
 use crate::account::UserId;
+use crate::audit::AuditTrail;
 use crate::error::{InvalidInput, StoreError};
 use crate::text::{Int, Line};
 use crate::transaction::Repeatable;
@@ -261,6 +262,8 @@ pub trait Webhooks: Send + Sync {
 pub trait WebhookRecords: Repeatable {
     /// The webhooks, inside this transaction.
     fn webhooks(&self) -> &dyn Webhooks;
+    /// The audit trail, inside this transaction.
+    fn audit(&self) -> &dyn AuditTrail;
 }
 
 /// Finds receivers without asking the database for each message. What another node changed

@@ -43,6 +43,8 @@ pub enum Challenge {
 pub struct ErrorContext {
     /// The request's id; empty where it is not known.
     pub request_id: String,
+    /// The id of the trace that the request belongs to.
+    pub trace_id: Option<String>,
     /// Which rules the path follows.
     pub place: Place,
     /// The scheme that a 401 asks for.
@@ -136,6 +138,9 @@ fn common(
     if !context.request_id.is_empty() {
         body.insert("request_id".into(), json!(context.request_id));
     }
+    if let Some(trace) = &context.trace_id {
+        body.insert("trace_id".into(), json!(trace));
+    }
     body
 }
 
@@ -203,6 +208,7 @@ mod tests {
     fn context(place: Place) -> ErrorContext {
         ErrorContext {
             request_id: "r-1".into(),
+            trace_id: None,
             place,
             challenge: Challenge::Bearer,
         }

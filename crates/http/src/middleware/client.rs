@@ -20,23 +20,36 @@ pub struct Origin {
     pub host: Option<String>,
 }
 
+/// Who has connected, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The address.
+    pub address: IpAddr,
+    /// Whether the connection came by the Unix socket, which only a proxy on this machine can
+    /// reach.
+    pub unix: bool,
+    /// Whether the connection has TLS.
+    pub tls: bool,
+}
+
 impl Origin {
     /// Reads the headers of a request from `peer`. Those that proxies set count only if
     /// the peer is one of `trusted`: everybody else could have written them.
-    pub fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
-        let peer = peer.to_canonical();
+    pub fn of(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        let address = peer.address.to_canonical();
         let text = |name: &HeaderName| last(headers, name);
         let host = text(&HOST);
-        if !is_trusted(peer, trusted) {
+        if !peer.unix && !is_trusted(address, trusted) {
             return Self {
-                address: peer,
-                https: false,
+                address,
+                https: peer.tls,
                 host,
             };
         }
         Self {
-            address: forwarded_for(peer, headers, trusted),
-            https: text(&FORWARDED_PROTO).is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
+            address: forwarded_for(address, headers, trusted),
+            https: text(&FORWARDED_PROTO)
+                .map_or(peer.tls, |proto| proto.eq_ignore_ascii_case("https")),
             host: text(&FORWARDED_HOST).or(host),
         }
     }
@@ -104,13 +117,15 @@ fn last(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 /// Nothing but a host and port may get into links.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     text.bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn origin(peer: &str, headers: &[(&'static str, &str)]) -> Origin {
@@ -122,7 +137,37 @@ mod tests {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        Origin::of(peer.parse().unwrap(), &map, &trusted)
+        let peer = Peer {
+            address: peer.parse().unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            unix: peer == "unix",
+            tls: false,
+        };
+        Origin::of(peer, &map, &trusted)
+    }
+
+    #[test]
+    fn whoever_comes_by_the_unix_socket_is_a_proxy() {
+        assert_eq!(address("unix", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(address("unix", &["203.0.113.9, 10.1.1.1"]), "203.0.113.9");
+        assert_eq!(address("unix", &[]), "127.0.0.1");
+    }
+
+    #[test]
+    fn a_proxy_knows_better_how_the_client_speaks() {
+        let https = |address: &str, proto: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(proto) = proto {
+                headers.insert(FORWARDED_PROTO.clone(), HeaderValue::from_static(proto));
+            }
+            let peer = Peer {
+                address: address.parse().unwrap(),
+                unix: false,
+                tls: true,
+            };
+            Origin::of(peer, &headers, &["10.0.0.0/8".parse().unwrap()]).https
+        };
+        assert!(https("192.0.2.1", None) && https("192.0.2.1", Some("http")));
+        assert!(https("10.0.0.1", None) && !https("10.0.0.1", Some("http")));
     }
 
     fn address(peer: &str, forwarded: &[&str]) -> String {

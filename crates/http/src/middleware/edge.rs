@@ -1,31 +1,38 @@
 //! The outermost middleware: it learns what is to be known of a request, and finishes
 //! every answer: error bodies, id, security headers, access line.
 
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{
-    HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, USER_AGENT,
+    CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, USER_AGENT,
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse, web};
 use ipnet::IpNet;
+use tidegate_application::audit;
 use tidegate_application::auth::ClientInfo;
 use tidegate_domain::system::Randomness;
 use tracing::Instrument as _;
 
 use crate::auth::SharedOutcome;
 use crate::context::{NO_ADDRESS, RequestContext};
+use crate::drain::Leaving;
 use crate::error::ApiError;
 use crate::error::render::render;
+use crate::listeners::UnixPeer;
 use crate::middleware::access_log::{AccessLine, LoggedBody};
-use crate::middleware::client::Origin;
+use crate::middleware::client::{Origin, Peer};
 use crate::middleware::gate::VERSION;
+use crate::middleware::measure::Measures;
 use crate::middleware::request_id::{REQUEST_ID, request_id};
+use crate::middleware::trace;
 use crate::route::index::{Entry, RouteIndex};
 
 /// How much of a text that a client chose is written to the log.
@@ -41,13 +48,29 @@ pub struct Edge {
     pub trusted_proxies: Vec<IpNet>,
     /// The base of links, if it is fixed.
     pub public_url: Option<String>,
+    /// Whether each answer is to be the last one of its connection.
+    pub leaving: Leaving,
+    /// Counts requests.
+    pub measures: Arc<Measures>,
 }
 
 impl Edge {
     fn context(&self, request: &ServiceRequest) -> RequestContext {
-        let peer = request.peer_addr().map_or(NO_ADDRESS, |peer| peer.ip());
+        let unix = request.conn_data::<UnixPeer>().is_some();
+        let peer = Peer {
+            address: match request.peer_addr() {
+                Some(address) => address.ip(),
+                None if unix => Ipv4Addr::LOCALHOST.into(),
+                None => NO_ADDRESS,
+            },
+            unix,
+            tls: request.app_config().secure(),
+        };
         let headers = request.headers();
-        let origin = Origin::of(peer, headers, &self.trusted_proxies);
+        let mut origin = Origin::of(peer, headers, &self.trusted_proxies);
+        // HTTP/2 has it in its address.
+        let authority = || request.uri().authority().map(|it| it.as_str().to_owned());
+        origin.host = origin.host.or_else(authority);
         let path = request.match_info().as_str();
         let entry = self.index.find(path);
         RequestContext {
@@ -64,6 +87,7 @@ impl Edge {
                 .cloned(),
             versioned: entry.is_some_and(|entry| entry.versioned(request.method())),
             challenge: entry.map(Entry::challenge).unwrap_or_default(),
+            trace_id: None,
         }
     }
 }
@@ -78,7 +102,10 @@ pub async fn edge<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<LoggedBody>, Error> {
     let started = Instant::now();
-    let context = Rc::new(edge.context(&request));
+    let mut context = edge.context(&request);
+    let (trace, trace_id) = trace::begin(&request, &context);
+    context.trace_id = trace_id;
+    let context = Rc::new(context);
     if context.route.as_ref().is_some_and(|route| route.waits) {
         // actix makes room for many headers, 7 KB that would wait with the request.
         let headers = &mut request.head_mut().headers;
@@ -93,22 +120,46 @@ pub async fn edge<B: MessageBody + 'static>(
             }
         }
     }
-    let version = text(request.headers(), &VERSION);
+    let mut line = AccessLine {
+        context: Rc::clone(&context),
+        method: request.method().clone(),
+        started,
+        version: text(request.headers(), &VERSION),
+        request_bytes: text(request.headers(), &CONTENT_LENGTH).and_then(|it| it.parse().ok()),
+        in_flight: edge.measures.begin(),
+        span: trace.clone(),
+        status: None,
+        user: None,
+        bytes: 0,
+        complete: false,
+    };
     request.extensions_mut().insert(Rc::clone(&context));
     let span = tracing::info_span!(
         "request",
         request_id = context.request_id,
         method = %request.method(),
         path = context.path,
+        trace_id = context.trace_id,
     );
     async {
-        let response = next.call(request).await?.map_into_boxed_body();
+        let origin = audit::Origin {
+            request_id: Some(context.request_id.clone()),
+            address: Some(context.client.address.to_string()),
+        };
+        let response = audit::within(origin, next.call(request)).await?;
+        let response = response.map_into_boxed_body();
         let mut response = with_error_body(response, &context);
         finish(response.headers_mut(), &context);
-        let line = line(&response, &context, started, version);
+        if edge.leaving.begun() {
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+        }
+        line.status = Some(response.status());
+        line.user = user(&response);
         Ok(response.map_body(|_, body| LoggedBody::new(body, line)))
     }
     .instrument(span)
+    .instrument(trace)
     .await
 }
 
@@ -171,28 +222,10 @@ fn finish(headers: &mut HeaderMap, context: &RequestContext) {
     }
 }
 
-fn line(
-    response: &ServiceResponse<BoxBody>,
-    context: &RequestContext,
-    started: Instant,
-    version: Option<String>,
-) -> AccessLine {
-    let request = response.request();
-    let user = request
-        .extensions()
-        .get::<SharedOutcome>()
-        .and_then(|outcome| outcome.user());
-    AccessLine {
-        request_id: context.request_id.clone(),
-        method: request.method().clone(),
-        path: context.path.clone(),
-        status: response.status(),
-        started,
-        user,
-        version,
-        agent: context.client.agent.clone(),
-        address: context.client.address.to_string(),
-    }
+fn user(response: &ServiceResponse<BoxBody>) -> Option<i64> {
+    let extensions = response.request().extensions();
+    let outcome = extensions.get::<SharedOutcome>()?;
+    outcome.user()
 }
 
 /// Whoever knows the address of a webhook may send to it, so it is not for every reader of the log.

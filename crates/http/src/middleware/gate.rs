@@ -13,6 +13,7 @@ use actix_web::{Error, HttpMessage as _, HttpRequest, web};
 use tidegate_application::auth::Authenticator;
 use tidegate_application::versions::Versions;
 use tidegate_domain::error::StoreError;
+use tracing::Instrument as _;
 
 use crate::auth::credentials::Credentials;
 use crate::auth::{Outcome, SharedOutcome, resolve};
@@ -62,6 +63,7 @@ impl Gate {
                     route.password,
                     &context.client,
                 )
+                .instrument(tracing::debug_span!(target: "tidegate::trace", "authorise"))
                 .await
             }
             _ => Outcome::Anonymous,

@@ -144,6 +144,8 @@ impl<K: Hash + Eq + Clone> Counter<K> {
         match self.limiter.check_key(key) {
             Ok(state) => Ok(state.remaining_burst_capacity()),
             Err(refused) => {
+                let limit = self.name.replace('-', "_");
+                metrics::counter!("tidegate_rate_limited_total", "limit" => limit).increment(1);
                 let wait = refused.wait_time_from(self.clock.now());
                 // Rounded up: who comes back then is let through.
                 let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Value, json};
 use tidegate_domain::resource::{IdKind, Paging, Resource};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{
@@ -39,7 +40,9 @@ pub fn collect_entity<R: Resource>(schemas: &mut Schemas) {
             .format(Some(SchemaFormat::Custom("uuid".to_owned()))),
     };
     let mut members: Vec<(String, RefOr<Schema>)> = vec![("id".to_owned(), id.into())];
+    let mut example = None;
     if let RefOr::T(Schema::Object(draft)) = R::Draft::schema() {
+        example = draft.example;
         members.extend(draft.properties);
     }
     members.extend(
@@ -55,12 +58,41 @@ pub fn collect_entity<R: Resource>(schemas: &mut Schemas) {
         members.push(("created_at".to_owned(), time().into()));
         members.push(("updated_at".to_owned(), changed.into()));
     }
+    let example = example.and_then(|draft| recorded::<R>(draft, &members));
     let entity = members
         .into_iter()
         .fold(ObjectBuilder::new(), |entity, (name, schema)| {
             entity.property(name.clone(), schema).required(name)
-        });
+        })
+        .examples(example);
     schemas.push((entity_name::<R>().into_owned(), entity.into()));
+}
+
+/// The example of a draft as a record: with what the server adds, and null for what was left out.
+fn recorded<R: Resource>(draft: Value, members: &[(String, RefOr<Schema>)]) -> Option<Value> {
+    let Value::Object(mut draft) = draft else {
+        return None;
+    };
+    let record = members.iter().map(|(name, schema)| {
+        let value = match name.as_str() {
+            "id" if matches!(R::SPEC.id, IdKind::Uuid) => {
+                json!("0198f3c6-9a51-7c40-8d5e-3b1f2a6c4d70")
+            }
+            "id" => json!(1),
+            "created_at" => json!("2026-03-01T06:40:00Z"),
+            owner if R::SPEC.owner == Some(owner) => json!(2),
+            name => draft.remove(name).unwrap_or_else(|| default(schema)),
+        };
+        (name.clone(), value)
+    });
+    Some(Value::Object(record.collect()))
+}
+
+fn default(schema: &RefOr<Schema>) -> Value {
+    match schema {
+        RefOr::T(Schema::Object(object)) => object.default.clone().unwrap_or_default(),
+        _ => Value::Null,
+    }
 }
 
 fn integer() -> ObjectBuilder {
@@ -78,19 +110,24 @@ fn string(format: KnownFormat) -> ObjectBuilder {
 /// The schema of a change: the draft with nothing required.
 pub(super) fn patch<R: Resource>() -> SchemaRef {
     SchemaRef::new(patch_name::<R>, |schemas| {
-        let mut patch = R::Draft::schema();
-        if let RefOr::T(Schema::Object(object)) = &mut patch {
-            object.required.clear();
-            // What is left out stays as it is, whatever a new record would have.
-            for member in object.properties.values_mut() {
-                if let RefOr::T(Schema::Object(member)) = member {
-                    member.default = None;
-                }
+        collect_change::<R::Draft>(&patch_name::<R>(), schemas);
+    })
+}
+
+/// The schema of a draft with nothing required, under another name.
+pub(crate) fn collect_change<D: ToSchema>(name: &str, schemas: &mut Schemas) {
+    let mut patch = D::schema();
+    if let RefOr::T(Schema::Object(object)) = &mut patch {
+        object.required.clear();
+        // What is left out stays as it is, whatever a new record would have.
+        for member in object.properties.values_mut() {
+            if let RefOr::T(Schema::Object(member)) = member {
+                member.default = None;
             }
         }
-        schemas.push((patch_name::<R>().into_owned(), patch));
-        R::Draft::schemas(schemas);
-    })
+    }
+    schemas.push((name.to_owned(), patch));
+    D::schemas(schemas);
 }
 
 fn patch_name<R: Resource>() -> Cow<'static, str> {
@@ -100,9 +137,7 @@ fn patch_name<R: Resource>() -> Cow<'static, str> {
 /// The parameters and the answer of a list.
 pub(super) fn list<R: Resource>(mut route: RouteBuilder, shown: SchemaRef) -> RouteBuilder {
     let list = R::SPEC.list;
-    route = route
-        .parameter(if_none_match())
-        .answers_plain(304, "It is what If-None-Match names");
+    route = kept(route);
     for (parameter, column) in list.search {
         let text = ObjectBuilder::new().schema_type(Type::String);
         let what = format!("Only those whose `{column}` holds this, without case");
@@ -183,8 +218,15 @@ pub fn conditional(route: RouteBuilder, one: &str) -> RouteBuilder {
         .answers_plain(428, "The server is set up to ask for If-Match")
 }
 
+/// What a read has in common with others of which clients keep the answer.
+pub(crate) fn kept(route: RouteBuilder) -> RouteBuilder {
+    route
+        .parameter(if_none_match())
+        .answers_plain(304, "It is what If-None-Match names")
+}
+
 /// `If-None-Match`.
-pub(super) fn if_none_match() -> Parameter {
+fn if_none_match() -> Parameter {
     header(
         "If-None-Match",
         "The `ETag` of what you have; where it is still the same the answer is 304.",

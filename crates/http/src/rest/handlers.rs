@@ -4,9 +4,10 @@ use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ALLOW;
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
 use tidegate_domain::permission::{ReadRows, WriteRows};
-use utoipa::ToSchema;
 
+use super::documents::{self, changing, inserting, reading, shows};
 use super::short::{self, InsertData, Window};
 use super::{ALLOW_READ_ONLY, ALLOW_WRITABLE, read, write};
 use crate::app::Services;
@@ -15,72 +16,111 @@ use crate::error::ApiError;
 use crate::extract::{Query, path};
 use crate::idempotency;
 use crate::route::{Access, LimitClass, RouteSpec};
+use crate::routes::early::Message;
 
 /// Rows of one table.
 const TABLE: &str = "/rest/{db}/{table}";
 
-/// A sentence that says what was done.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct Done {
-    message: String,
-}
-
 /// The routes.
 #[must_use]
 pub fn routes() -> Vec<RouteSpec> {
-    let rows = "rows";
+    let get = RouteSpec::get(TABLE, "readRows", "Rows of a table")
+        .description(
+            "PostgREST's grammar. Without `limit` all rows leave as they arrive, or as many as the \
+             server is set up to give at most.",
+        )
+        .tag("rows")
+        .access(Access::ReadRows);
+    let insert = RouteSpec::post(TABLE, "insertRows", "Inserts rows, all or none")
+        .description("One row as an object, or several in a list; or CSV with the columns in its first line.")
+        .tag("rows")
+        .access(Access::WriteRows)
+        .body("application/json", Some(documents::rows()))
+        .sent_as(documents::sent())
+        .body("text/csv", None)
+        .sent_as(documents::SENT_AS_CSV.into())
+        .parameter(idempotency::parameter());
+    let change = RouteSpec::patch(
+        TABLE,
+        "updateRows",
+        "Changes the rows that the filters name",
+    )
+    .description("Without a filter it is refused, unless the server is set up to allow it.")
+    .tag("rows")
+    .access(Access::WriteRows)
+    .body("application/json", None)
+    .sent_as(json!({"draught_m": 2.75}))
+    .answers_plain(204, "Changed");
+    let delete = RouteSpec::delete(
+        TABLE,
+        "deleteRows",
+        "Deletes the rows that the filters name",
+    )
+    .description("Without a filter it is refused, unless the server is set up to allow it.")
+    .tag("rows")
+    .access(Access::WriteRows)
+    .answers_plain(204, "Deleted");
+    let refused = format!("A constraint refuses a row; or: {}", idempotency::UNDER_WAY);
+    let shown = "The rows, with `Prefer: return=representation`";
     vec![
-        RouteSpec::get(TABLE, "readRows", "Rows of a table")
-            .description("PostgREST's grammar: filters `column=op.value`, `select`, `order`, `limit`, `offset`")
-            .tag(rows)
-            .access(Access::ReadRows)
-            .answers_plain(200, "The rows")
-            .answers_plain(206, "The rows, of which there are more, where they are counted")
-            .to(read_rows),
-        RouteSpec::post(TABLE, "insertRows", "Inserts rows, all or none")
-            .tag(rows)
-            .access(Access::WriteRows)
-            .body("application/json", None)
-            .body("text/csv", None)
-            .parameter(idempotency::parameter())
-            .answers_plain(201, "Inserted; the rows with `Prefer: return=representation`")
-            .answers_plain(409, format!("A constraint refuses a row; or: {}", idempotency::UNDER_WAY))
-            .to(insert_rows),
-        RouteSpec::patch(TABLE, "updateRows", "Changes the rows that the filters name")
-            .tag(rows)
-            .access(Access::WriteRows)
-            .body("application/json", None)
-            .answers_plain(204, "Changed")
-            .answers_plain(200, "The rows, with `Prefer: return=representation`")
+        shows(
+            shows(reading(get), 200, "The rows"),
+            206,
+            "The rows, of which there are more, where they are counted",
+        )
+        .answers_plain(416, "There are no rows at this offset")
+        .to(read_rows),
+        shows(
+            inserting(insert),
+            201,
+            "Inserted; the rows with `Prefer: return=representation`",
+        )
+        .answers_plain(409, refused.clone())
+        .to(insert_rows),
+        shows(changing(change), 200, shown)
+            .answers_plain(409, "A constraint refuses a row")
             .to(update_rows),
-        RouteSpec::delete(TABLE, "deleteRows", "Deletes the rows that the filters name")
-            .tag(rows)
-            .access(Access::WriteRows)
-            .answers_plain(204, "Deleted")
-            .answers_plain(200, "The rows as they were, with `Prefer: return=representation`")
+        shows(changing(delete), 200, shown)
+            .answers_plain(409, "Other rows refer to one of them")
             .to(delete_rows),
-        RouteSpec::of(Method::OPTIONS, TABLE, "rowMethods", "What may be done with a table")
-            .tag(rows)
-            .access(Access::ReadRows)
-            .answers_plain(200, "The methods, in `Allow`")
-            .to(row_methods),
-        RouteSpec::post("/insert-data", "insertData", "Stores rows by key, all or none")
-            .tag(rows)
-            .access(Access::WriteRows)
-            .limit(LimitClass::Credentials)
-            .json::<InsertData>()
-            .parameter(idempotency::parameter())
-            .answers::<Done>(201, "Stored")
-            .answers_plain(409, format!("A constraint refuses a row; or: {}", idempotency::UNDER_WAY))
-            .to(insert_data),
-        RouteSpec::get("/get-table/{db}/{table}", "getTableRows", "Rows of a table as one document")
-            .tag(rows)
-            .access(Access::ReadRows)
-            .limit(LimitClass::Credentials)
-            .query::<Window>()
-            .answers_plain(200, "The rows under the table's name")
-            .to(get_table),
+        RouteSpec::of(
+            Method::OPTIONS,
+            TABLE,
+            "rowMethods",
+            "What may be done with a table",
+        )
+        .tag("rows")
+        .access(Access::ReadRows)
+        .answers_plain(200, "The methods, in `Allow`")
+        .to(row_methods),
+        RouteSpec::post(
+            "/insert-data",
+            "insertData",
+            "Stores rows by key, all or none",
+        )
+        .tag("rows")
+        .access(Access::WriteRows)
+        .limit(LimitClass::Credentials)
+        .json::<InsertData>()
+        .parameter(idempotency::parameter())
+        .answers::<Message>(201, "Stored")
+        .answers_plain(404, "The database or table does not exist")
+        .answers_plain(409, refused)
+        .to(insert_data),
+        RouteSpec::get(
+            "/get-table/{db}/{table}",
+            "getTableRows",
+            "Rows of a table as one document",
+        )
+        .tag("rows")
+        .access(Access::ReadRows)
+        .limit(LimitClass::Credentials)
+        .query::<Window>()
+        .answers_in("application/json", 200, "The rows under the table's name")
+        .shown_as(json!({
+            "ship": {"db_name": "harbour", "table_name": "ship", "data": [{"id": 1, "name": "Tern"}]}
+        }))
+        .to(get_table),
     ]
 }
 

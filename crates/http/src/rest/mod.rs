@@ -7,6 +7,7 @@
 //! hangs them into the server.
 
 pub mod body;
+mod documents;
 mod error;
 pub mod grammar;
 pub mod handlers;

@@ -21,8 +21,8 @@ use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::column_type::{ColumnType, LobSize};
 use tidegate_domain::gateway::name::DatabaseName;
 use tidegate_domain::gateway::port::{
-    Encoding, MockDatabaseUsers, MockSchemaCatalog, MockSchemaEditor, RowInput, RowStore,
-    RowStream, RowsRead, Upserted, Written,
+    Encoding, MockDatabaseUsers, MockSchemaCatalog, MockSchemaChanges, MockSchemaEditor, RowInput,
+    RowStore, RowStream, RowsRead, Upserted, Written,
 };
 use tidegate_domain::gateway::schema::{Column, DatabaseSchema, Table, TableKind};
 use tidegate_domain::gateway::value::Value;
@@ -290,6 +290,7 @@ fn catalog() -> Arc<MockSchemaCatalog> {
     catalog
         .expect_schema()
         .returning(move |name| Ok((name.as_str() == "shop").then(|| Arc::clone(&schema))));
+    catalog.expect_newer().returning(|_| Ok(None));
     Arc::new(catalog)
 }
 
@@ -297,7 +298,10 @@ fn catalog() -> Arc<MockSchemaCatalog> {
 pub(super) fn gateway() -> Gateway {
     let editor = Arc::new(MockSchemaEditor::new());
     let users = Arc::new(MockDatabaseUsers::new());
-    Gateway::new(catalog(), editor, users, "tidegate".to_owned())
+    let mut changes = MockSchemaChanges::new();
+    changes.expect_all().returning(|| Ok(HashMap::new()));
+    let changes = Arc::new(changes);
+    Gateway::new(catalog(), editor, users, changes, "tidegate".to_owned())
 }
 
 /// The use cases over a store.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::{FromRequest, Handler, Responder, Route};
+use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
@@ -75,6 +76,13 @@ impl RouteBuilder {
         self
     }
 
+    /// It is public, and credentials make a difference all the same.
+    #[must_use]
+    pub fn looks(mut self) -> Self {
+        self.0.looks = true;
+        self
+    }
+
     /// `X-Version` is not looked at.
     #[must_use]
     pub fn unversioned(mut self) -> Self {
@@ -100,7 +108,29 @@ impl RouteBuilder {
     /// Takes a body of any media type.
     #[must_use]
     pub fn body(mut self, media_type: &'static str, schema: Option<SchemaRef>) -> Self {
-        self.0.bodies.push(BodyInfo { media_type, schema });
+        self.0.bodies.push(BodyInfo {
+            media_type,
+            schema,
+            example: None,
+        });
+        self
+    }
+
+    /// What the last body looks like, where its schema does not say.
+    #[must_use]
+    pub fn sent_as(mut self, example: Value) -> Self {
+        if let Some(body) = self.0.bodies.last_mut() {
+            body.example = Some(example);
+        }
+        self
+    }
+
+    /// What the last answer looks like, where its schema does not say.
+    #[must_use]
+    pub fn shown_as(mut self, example: Value) -> Self {
+        if let Some(answer) = self.0.answers.last_mut() {
+            answer.example = Some(example);
+        }
         self
     }
 
@@ -140,6 +170,7 @@ impl RouteBuilder {
             media_type: "application/json",
             schema: Some(schema),
             is_list: false,
+            example: None,
         })
     }
 
@@ -152,6 +183,24 @@ impl RouteBuilder {
         self
     }
 
+    /// Answers in another form than JSON.
+    #[must_use]
+    pub fn answers_in(
+        self,
+        media_type: &'static str,
+        status: u16,
+        description: impl Into<CowStr>,
+    ) -> Self {
+        self.answer(AnswerInfo {
+            status,
+            description: description.into(),
+            media_type,
+            schema: None,
+            is_list: false,
+            example: None,
+        })
+    }
+
     /// Answers without a body, or with one that has no schema.
     #[must_use]
     pub fn answers_plain(self, status: u16, description: impl Into<CowStr>) -> Self {
@@ -161,6 +210,7 @@ impl RouteBuilder {
             media_type: "",
             schema: None,
             is_list: false,
+            example: None,
         })
     }
 

@@ -16,7 +16,7 @@ use crate::auth::Require;
 use crate::error::ApiError;
 use crate::extract::path::text;
 use crate::extract::{Json, Query};
-use crate::route::{Access, AnswerInfo, LimitClass, RouteBuilder, RouteSpec};
+use crate::route::{Access, LimitClass, RouteBuilder, RouteSpec};
 
 /// The routes of databases, database accounts and tables.
 pub fn routes() -> Vec<RouteSpec> {
@@ -31,7 +31,8 @@ fn database_routes() -> Vec<RouteSpec> {
         RouteSpec::get("/databases", "listDatabases", "List the databases")
             .tag("databases")
             .access(Access::ReadRows)
-            .answers::<Vec<DatabaseView>>(200, "All databases, by name")
+            .answers::<DatabaseView>(200, "All databases, by name")
+            .in_a_list()
             .to(list_databases),
         RouteSpec::post("/databases", "createDatabase", "Make a database")
             .description("Idempotency-Key is ignored here.")
@@ -72,7 +73,8 @@ fn user_routes() -> Vec<RouteSpec> {
         )
         .tag("databases")
         .access(Access::Admin)
-        .answers::<Vec<DatabaseUserView>>(200, "The accounts")
+        .answers::<DatabaseUserView>(200, "The accounts")
+        .in_a_list()
         .answers_plain(501, "The engine has no accounts (SQLite)")
         .to(list_users),
         RouteSpec::post(
@@ -108,14 +110,15 @@ fn user_routes() -> Vec<RouteSpec> {
 
 fn table_routes() -> Vec<RouteSpec> {
     vec![
-        described(
-            RouteSpec::get(
-                "/databases/{db}/tables",
-                "listTables",
-                "Describe all tables and views",
-            ),
-            200,
+        RouteSpec::get(
+            "/databases/{db}/tables",
+            "listTables",
+            "Describe all tables and views",
         )
+        .tag("databases")
+        .answers::<TableDescription>(200, "The descriptions, by name")
+        .in_a_list()
+        .answers_plain(404, "There is no such database")
         .access(Access::ReadRows)
         .to(list_tables),
         described(
@@ -124,8 +127,9 @@ fn table_routes() -> Vec<RouteSpec> {
         )
         .description("Idempotency-Key is ignored here.")
         .access(Access::Admin)
-        .body("application/json", None)
+        .json::<TableInput>()
         .answers_plain(409, "It exists")
+        .answers_plain(501, "The engine cannot do this")
         .to(create_table),
         described(
             RouteSpec::get(
@@ -146,8 +150,9 @@ fn table_routes() -> Vec<RouteSpec> {
             200,
         )
         .access(Access::Admin)
-        .body("application/json", None)
+        .json::<TableChangeInput>()
         .answers_plain(409, "Rows, keys or another table forbid the change")
+        .answers_plain(501, "The engine cannot do this")
         .to(alter_table),
         RouteSpec::delete(
             "/databases/{db}/tables/{table}",
@@ -167,13 +172,7 @@ fn table_routes() -> Vec<RouteSpec> {
 fn described(route: RouteBuilder, status: u16) -> RouteBuilder {
     route
         .tag("databases")
-        .answer(AnswerInfo {
-            status,
-            description: "The description".into(),
-            media_type: "application/json",
-            schema: None,
-            is_list: false,
-        })
+        .answers::<TableDescription>(status, "The description")
         .answers_plain(404, "There is no such database or table")
 }
 

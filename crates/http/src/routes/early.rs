@@ -50,6 +50,7 @@ pub fn routes() -> Vec<RouteSpec> {
             201,
         )
         .json::<CreateUserInput>()
+        .answers_plain(404, "The database does not exist")
         .answers_plain(501, "The engine has no accounts (SQLite)")
         .to(create_user),
         early(
@@ -57,6 +58,8 @@ pub fn routes() -> Vec<RouteSpec> {
             201,
         )
         .json::<CreateTableInput>()
+        .answers_plain(404, "The database does not exist")
+        .answers_plain(501, "The engine cannot do this")
         .to(create_table),
         early(
             RouteSpec::delete(
@@ -83,6 +86,7 @@ fn early(route: RouteBuilder, status: u16) -> RouteBuilder {
 
 /// What was done, in words.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Done)]
 pub struct Message {
     message: String,
 }
@@ -123,6 +127,7 @@ pub struct CreateUserInput {
     #[schema(format = Password)]
     password: String,
     /// A comma list, `SELECT, INSERT`.
+    #[schema(example = "SELECT, INSERT")]
     privileges: String,
     db_name: String,
 }

@@ -1,41 +1,53 @@
 //! Paths without a route: a file of the static folder if there is one, else 404.
+//!
+//! A file is sent in pieces, whatever its size. Entity tags, dates, conditions and ranges are
+//! those of `actix-files`; [`folder`] finds the file, [`policy`] says how it may be used.
 
-use std::fs;
+mod folder;
+mod policy;
+
 use std::io;
-use std::path::{Path, PathBuf};
 
-use actix_web::http::Method;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_files::NamedFile;
+use actix_web::body::{MessageBody as _, SizedStream};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, LAST_MODIFIED,
+    LOCATION, VARY,
+};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 
+use self::folder::{Found, Opened, Place};
 use crate::app::HttpOptions;
+use crate::coding::{SMALL, accepted};
 use crate::error::ApiError;
 
-/// The largest file that is served; what is larger belongs on a file server.
-const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// Pages of the folder load and call what is on this server, and show themselves in no other
+/// page. Styles may stand in the page.
+const PAGE: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'";
 
 /// Answers for every path that the table does not hold.
 ///
 /// # Errors
-/// 404 where no file has this path.
+/// 404 where no file has this path; 412 and 416 where a condition or range does not fit it.
 pub async fn fallback(
     request: HttpRequest,
     options: web::Data<HttpOptions>,
 ) -> Result<HttpResponse, ApiError> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let file = match &options.static_dir {
-        Some(folder) if reads => inside(folder, request.match_info().as_str()),
+    let place = match &options.static_dir {
+        Some(folder) if reads => Place::of(folder, request.match_info().as_str()),
         _ => None,
     };
-    let Some((folder, path)) = file else {
+    let Some(place) = place else {
         return Err(nothing());
     };
-    let media_type = media_type(&path);
-    match web::block(move || read(&folder, &path)).await {
-        Ok(Ok(content)) => Ok(HttpResponse::Ok()
-            .content_type(media_type)
-            .insert_header((CACHE_CONTROL, "public, max-age=300"))
-            .body(content)),
+    let codings = accepted(&request, &SMALL);
+    match web::block(move || place.find(&codings)).await {
+        Ok(Ok(Found::File(opened))) => send(opened, &request),
+        Ok(Ok(Found::Folder)) => Ok(with_slash(&request)),
         Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
             tracing::warn!(%error, "a static file cannot be read");
             Err(nothing())
@@ -48,86 +60,90 @@ fn nothing() -> ApiError {
     ApiError::not_found("There is nothing at this path; /docs lists what there is")
 }
 
-/// The file that a path names, or nothing for one that could lead out of the folder or
-/// to a hidden file. It is decoded once, so what was encoded twice names no file.
-fn inside(folder: &Path, path: &str) -> Option<(PathBuf, PathBuf)> {
-    let path = percent_encoding::percent_decode_str(path)
-        .decode_utf8()
-        .ok()?;
-    let names: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-    let plain = |name: &&str| {
-        !name.is_empty() && !name.starts_with('.') && !name.contains(['\\', ':', '\0'])
+fn send(opened: Opened, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    let cannot = |error: io::Error| {
+        tracing::warn!(%error, "a static file cannot be read");
+        nothing()
     };
-    names.iter().all(plain).then(|| {
-        let file = names
-            .iter()
-            .fold(folder.to_path_buf(), |file, name| file.join(name));
-        (folder.to_path_buf(), file)
-    })
+    let mut file = NamedFile::from_file(opened.file, &opened.path).map_err(cannot)?;
+    let media_type = policy::media_type(file.content_type());
+    file = file
+        .set_content_type(media_type.clone())
+        .disable_content_disposition();
+    if let Some(coding) = opened.coding {
+        file = file.set_content_encoding(coding);
+    }
+    let length = file.metadata().len();
+    let mut response = file.into_response(request);
+    if let Some(error) = refusal(&response) {
+        return Err(error);
+    }
+    let headers = response.headers_mut();
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static(policy::cache(&opened.path, &media_type)),
+    );
+    if policy::is_page(&media_type) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE));
+    }
+    if opened.has_variants {
+        headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    if request.method() == Method::HEAD && response.status() == StatusCode::OK {
+        // The file is not read for an answer that does not hold it.
+        let nothing = futures_util::stream::empty::<io::Result<Bytes>>();
+        response = response.set_body(SizedStream::new(length, nothing).boxed());
+    }
+    Ok(response)
 }
 
-/// Reads a file, unless a link in the folder leads out of it.
-fn read(folder: &Path, file: &Path) -> io::Result<Vec<u8>> {
-    let (folder, file) = (folder.canonicalize()?, file.canonicalize()?);
-    let metadata = fs::metadata(&file)?;
-    if !file.starts_with(&folder) || !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    fs::read(file)
+/// The problem document for a condition or range that does not fit the file.
+fn refusal(response: &HttpResponse) -> Option<ApiError> {
+    let header = |name| {
+        let value = response.headers().get(name);
+        value.and_then(|value| value.to_str().ok()).unwrap_or("")
+    };
+    let error = match response.status() {
+        StatusCode::RANGE_NOT_SATISFIABLE => ApiError::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            "range_not_satisfiable",
+            "The file does not have this range of bytes; Content-Range says how long it is",
+        )
+        .header(CONTENT_RANGE, header(CONTENT_RANGE)),
+        StatusCode::PRECONDITION_FAILED => ApiError::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition_failed",
+            "The file is not the one that the condition means; read it again",
+        ),
+        StatusCode::BAD_REQUEST => ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_range",
+            "The Range header cannot be read",
+        ),
+        _ => return None,
+    };
+    Some(
+        [ETAG, LAST_MODIFIED]
+            .into_iter()
+            .fold(error, |error, name| {
+                let value = header(name.clone()).to_owned();
+                match value.is_empty() {
+                    true => error,
+                    false => error.header(name, &value),
+                }
+            }),
+    )
 }
 
-fn media_type(path: &Path) -> &'static str {
-    match path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default()
-    {
-        "html" | "htm" => "text/html; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "json" => "application/json",
-        "txt" | "md" => "text/plain; charset=utf-8",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
-        "pdf" => "application/pdf",
-        _ => "application/octet-stream",
+/// Sends a browser to the path of a folder as its links mean it.
+fn with_slash(request: &HttpRequest) -> HttpResponse {
+    let mut to = format!("{}/", request.uri().path());
+    if let Some(query) = request.uri().query() {
+        to.push('?');
+        to.push_str(query);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_never_leads_out_of_the_folder() {
-        let folder = Path::new("/srv/static");
-        let file = |path: &str| inside(folder, path).map(|(_, file)| file);
-        assert_eq!(file("/logo.png"), Some(folder.join("logo.png")));
-        assert_eq!(file("/a/b%20c.txt"), Some(folder.join("a/b c.txt")));
-        for bad in [
-            "/../etc/passwd",
-            "/%2e%2e/etc/passwd",
-            "/..%2fetc/passwd",
-            "/a/../../x",
-            "//etc/passwd",
-            "/a//b",
-            "/.env",
-            "/a/.git/config",
-            "/..\\x",
-            "/c:/x",
-            "/a%00b",
-            "/%ff",
-            "/",
-            "/a/",
-        ] {
-            assert_eq!(file(bad), None, "{bad}");
-        }
-        // Encoded twice: a file of that very name, which is not there.
-        assert_eq!(file("/%252e%252e/x"), Some(folder.join("%2e%2e/x")));
-    }
+    HttpResponse::TemporaryRedirect()
+        .insert_header((LOCATION, to))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .finish()
 }

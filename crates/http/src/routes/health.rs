@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::Services;
+use crate::app::{HttpOptions, Services};
 use crate::error::ApiError;
 use crate::route::{Access, LimitClass, RouteBuilder, RouteSpec};
 
@@ -37,7 +37,10 @@ pub fn routes() -> Vec<RouteSpec> {
             "Whether requests can be served",
         ))
         .answers::<Health>(200, "They can")
-        .answers_plain(503, "The database does not answer")
+        .answers_plain(
+            503,
+            "The database does not answer, or this node is about to stop",
+        )
         .to(ready),
     ]
 }
@@ -55,15 +58,21 @@ async fn live() -> HttpResponse {
 }
 
 /// Reads the list of versions, the smallest table that is always there.
-async fn ready(services: web::Data<Services>) -> Result<HttpResponse, ApiError> {
+async fn ready(
+    services: web::Data<Services>,
+    options: web::Data<HttpOptions>,
+) -> Result<HttpResponse, ApiError> {
+    if options.leaving.begun() {
+        return Err(not_ready("This node is about to stop"));
+    }
+    let away = || not_ready("The database does not answer");
     match tokio::time::timeout(PATIENCE, services.versions.list()).await {
         Ok(Ok(_)) => Ok(HttpResponse::Ok().json(Health { status: "ok" })),
-        Ok(Err(error)) => Err(not_ready().cause(error)),
-        Err(elapsed) => Err(not_ready().cause(elapsed)),
+        Ok(Err(error)) => Err(away().cause(error)),
+        Err(elapsed) => Err(away().cause(elapsed)),
     }
 }
 
-fn not_ready() -> ApiError {
-    let detail = "The database does not answer";
+fn not_ready(detail: &'static str) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail).retry_after(2)
 }

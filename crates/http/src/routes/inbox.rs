@@ -122,7 +122,7 @@ pub struct MessageView<'a> {
 
 /// A header of a message.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MessageHeader)]
+#[schema(as = MessageHeader, example = json!({"name": "content-type", "value": "application/json"}))]
 pub struct HeaderView<'a> {
     /// Its name in lower case.
     name: &'a str,

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_application::idempotency::Reply;
 use tidegate_application::posts::{Direction, Posts};
 use tidegate_domain::error::InvalidInput;
@@ -24,9 +24,26 @@ use crate::context::Context;
 use crate::error::ApiError;
 use crate::idempotency::{self, repeatable, replayed};
 use crate::resource::{
-    JsonText, collect_entity, conditional, entity_name, make, put, read, remove, routes_showing,
+    JsonText, collect_entity, conditional, entity_name, kept, make, put, read, remove,
+    routes_showing,
 };
 use crate::route::{Access, RouteBuilder, RouteSpec, SchemaRef};
+
+/// A post as early clients see it.
+fn example() -> Value {
+    json!({
+        "id": 5,
+        "title": "Low water",
+        "content": "The north quay is dry until Thursday.",
+        "published": true,
+        "rating": 4,
+        "created_at": "2026-03-01T06:40:00Z",
+        "updated_at": null,
+        "owner_id": 2,
+        "owner": {"id": 2, "username": "ann"},
+        "votes": 1,
+    })
+}
 
 /// The routes of posts. [`Posts`] has to be among the application's data.
 pub fn routes() -> Vec<RouteSpec> {
@@ -51,12 +68,19 @@ pub fn routes() -> Vec<RouteSpec> {
         ))
         .parameter(idempotency::parameter())
         .json::<PostDraft>()
-        .answers_plain(201, "`{data}`: the post")
+        .answers_in("application/json", 201, "`{data}`: the post")
+        .shown_as(json!({"data": example()}))
         .answers_plain(409, idempotency::UNDER_WAY)
         .to(create_early),
-        early(RouteSpec::get("/post/{id}", "getPostEarly", "One post"))
-            .answers_plain(200, "`{post_detail}`: the post")
-            .to(get_early),
+        kept(early(RouteSpec::get(
+            "/post/{id}",
+            "getPostEarly",
+            "One post",
+        )))
+        .answers_in("application/json", 200, "`{post_detail}`: the post")
+        .shown_as(json!({"post_detail": example()}))
+        .answers_plain(404, "There is no such post")
+        .to(get_early),
         conditional(
             early(RouteSpec::put(
                 "/post/update/{id}",
@@ -67,7 +91,8 @@ pub fn routes() -> Vec<RouteSpec> {
         )
         .access(Access::AdminOrOwner)
         .json::<PostDraft>()
-        .answers_plain(200, "`{data}`: the post")
+        .answers_in("application/json", 200, "`{data}`: the post")
+        .shown_as(json!({"data": example()}))
         .to(put_early),
         conditional(
             early(RouteSpec::delete(

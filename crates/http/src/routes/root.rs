@@ -20,6 +20,7 @@ pub fn routes() -> Vec<RouteSpec> {
             )
             .tag("root")
             .access(Access::Public)
+            .looks()
             .basic()
             .password()
             .answers::<Welcome>(200, "Who is signed in, or what this is")

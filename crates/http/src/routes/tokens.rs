@@ -65,7 +65,8 @@ pub fn routes() -> Vec<RouteSpec> {
             "List one's own live sessions",
         )
         .tag("tokens")
-        .answers::<Vec<SessionView>>(200, "The sessions, by id")
+        .answers::<SessionView>(200, "The sessions, by id")
+        .in_a_list()
         .to(list),
         RouteSpec::delete(
             "/auth/sessions/{id}",
@@ -152,6 +153,7 @@ pub struct SignInInput {
 
 /// The OAuth2 form (RFC 6749 sections 4.3.2 and 6); unknown fields are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"grant_type": "password", "username": "ann", "password": "correct-horse-9"}))]
 pub struct TokenForm {
     /// `password` (the default) or `refresh_token`.
     grant_type: Option<String>,

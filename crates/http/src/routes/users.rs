@@ -37,6 +37,7 @@ pub fn routes() -> Vec<RouteSpec> {
             .limit(LimitClass::Credentials)
             .json::<Registration>()
             .answers::<UserView>(201, "The new user")
+            .answers_plain(403, "Making accounts for oneself is switched off")
             .answers_plain(409, "The name or address is taken")
             .to(register),
         RouteSpec::post("/users", "createUser", "Make a user")
@@ -46,9 +47,12 @@ pub fn routes() -> Vec<RouteSpec> {
             )
             .tag("accounts")
             .access(Access::Public)
+            .looks()
             .limit(LimitClass::Credentials)
             .json::<NewUserInput>()
             .answers::<CreatedUserView>(201, "The new user")
+            .answers_plain(401, "A `role_id` without credentials, or bad ones")
+            .answers_plain(403, "Only administrators give a `role_id`; or signing up is switched off")
             .answers_plain(409, "The name or address is taken")
             .to(create),
         RouteSpec::get("/users", "listUsers", "List users")
@@ -95,7 +99,8 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::get("/roles", "listRoles", "List the roles")
             .tag("accounts")
             .access(Access::Public)
-            .answers::<Vec<RoleView>>(200, "All roles")
+            .answers::<RoleView>(200, "All roles")
+            .in_a_list()
             .to(roles),
         RouteSpec::get("/roles/{id}", "getRole", "One role")
             .tag("accounts")

@@ -21,7 +21,8 @@ pub fn routes() -> Vec<RouteSpec> {
             .tag("versions")
             .access(Access::Public)
             .unversioned()
-            .answers::<Vec<VersionView>>(200, "All versions, by id")
+            .answers::<VersionView>(200, "All versions, by id")
+            .in_a_list()
             .to(list),
         RouteSpec::post("/versions", "createVersion", "Add a version")
             .description("Idempotency-Key is ignored here.")

@@ -25,21 +25,22 @@ use crate::context::{Context, RequestContext};
 use crate::error::ApiError;
 use crate::extract::{Json, json, path};
 use crate::idempotency::{self, repeatable, replayed};
-use crate::resource::{JsonText, Patch, check, conditional, refuse_json_patch};
-use crate::route::{RouteBuilder, RouteSpec};
+use crate::resource::{
+    JsonText, Patch, check, collect_change, conditional, kept, refuse_json_patch,
+};
+use crate::route::{RouteBuilder, RouteSpec, SchemaRef};
 
 /// The routes. [`Webhooks`] has to be among the application's data.
 pub fn routes() -> Vec<RouteSpec> {
     let one = "/webhooks/{id}";
     let change = |route: RouteBuilder| conditional(of_webhooks(route), "webhook");
     vec![
-        of_webhooks(RouteSpec::get(
+        kept(of_webhooks(RouteSpec::get(
             "/webhooks",
             "listWebhooks",
             "List one's webhooks",
-        ))
+        )))
         .answers::<WebhookList>(200, "All of them, by their ids")
-        .answers_plain(304, "They are what If-None-Match names")
         .to(list),
         of_webhooks(RouteSpec::post(
             "/webhooks",
@@ -52,10 +53,13 @@ pub fn routes() -> Vec<RouteSpec> {
         .answers::<WebhookView>(201, "It, with its address")
         .answers_plain(409, idempotency::UNDER_WAY)
         .to(create),
-        of_webhooks(RouteSpec::get(one, "getWebhook", "One webhook"))
-            .answers::<WebhookView>(200, "It")
-            .answers_plain(304, "It is what If-None-Match names")
-            .to(get),
+        kept(of_webhooks(RouteSpec::get(
+            one,
+            "getWebhook",
+            "One webhook",
+        )))
+        .answers::<WebhookView>(200, "It")
+        .to(get),
         change(RouteSpec::put(
             one,
             "replaceWebhook",
@@ -70,7 +74,10 @@ pub fn routes() -> Vec<RouteSpec> {
             "Change some members",
         ))
         .description("JSON Merge Patch (RFC 7396): members that are left out stay as they are.")
-        .body("application/merge-patch+json", None)
+        .body("application/json", Some(change_schema()))
+        .sent_as(serde_json::json!({"status": 0, "retention_days": 30}))
+        .body("application/merge-patch+json", Some(change_schema()))
+        .sent_as(serde_json::json!({"status": 0, "retention_days": 30}))
         .answers::<WebhookView>(200, "It, as it is now")
         .to(patch),
         change(RouteSpec::delete(one, "deleteWebhook", "Delete it"))
@@ -105,6 +112,13 @@ pub fn routes() -> Vec<RouteSpec> {
         .answers_plain(204, "Done")
         .to(delete_secret),
     ]
+}
+
+fn change_schema() -> SchemaRef {
+    SchemaRef::new(
+        || "WebhookPatch".into(),
+        |schemas| collect_change::<WebhookDraft>("WebhookPatch", schemas),
+    )
 }
 
 /// What the routes of the inbox have in common.

@@ -44,6 +44,7 @@ pub fn routes() -> Vec<RouteSpec> {
         .query::<NewContentQuery>()
         .json::<NewContent>()
         .body("text/plain", None)
+        .sent_as("remember the milk".into())
         .answers::<Added>(201, "It is stored")
         .to(add),
         of_webhooks(RouteSpec::get(

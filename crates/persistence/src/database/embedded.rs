@@ -8,20 +8,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::DatabaseConnection;
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection as _, Executor as _};
 use tidegate_domain::error::StoreError;
 
 use super::pools::{EXCLUSIVE_WAIT, Exclusive};
 use super::{DatabaseOptions, OpenError, Pools};
+use crate::backup::{COPY, OPTIMIZE, OWN_FILE, open_folder, path_text};
 use crate::engine::Engine;
 use crate::error::store_error;
+use crate::measure::{ACQUIRE_LEVEL, PoolStatus, measured};
 use crate::private::{create_file, create_folder};
-
-/// The file's name in the data directory.
-const FILE: &str = "tidegate.db";
 
 /// Held by the process that changes the schema.
 const LOCK: &str = "tidegate.lock";
@@ -33,16 +32,18 @@ pub(super) struct EmbeddedPools {
     connect: SqliteConnectOptions,
     lock: PathBuf,
     pools: [SqlitePool; 2],
+    _open: Option<File>,
 }
 
 impl EmbeddedPools {
     pub(super) async fn open(options: &DatabaseOptions) -> Result<Self, OpenError> {
-        let file = options.data_dir.join(FILE);
+        let file = options.data_dir.join(OWN_FILE);
         let fault = |path: &Path, error: &dyn std::fmt::Display| OpenError::File {
             path: path.to_owned(),
             reason: error.to_string(),
         };
         create_folder(&options.data_dir).map_err(|error| fault(&options.data_dir, &error))?;
+        let open = open_folder(&options.data_dir).map_err(|text| fault(&file, &text))?;
         create_file(&file).map_err(|error| fault(&file, &error))?;
 
         let connect = SqliteConnectOptions::new()
@@ -60,6 +61,7 @@ impl EmbeddedPools {
             SqlitePoolOptions::new()
                 .acquire_timeout(options.acquire_timeout)
                 .test_before_acquire(false)
+                .acquire_time_level(ACQUIRE_LEVEL)
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
@@ -72,11 +74,12 @@ impl EmbeddedPools {
             .max_connections(options.max_connections.max(1))
             .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
         Ok(Self {
-            reader: reader.clone().into(),
-            writer: writer.clone().into(),
+            reader: measured(reader.clone().into()),
+            writer: measured(writer.clone().into()),
             connect,
             lock: options.data_dir.join(LOCK),
             pools: [reader, writer],
+            _open: open,
         })
     }
 }
@@ -140,6 +143,28 @@ impl Pools for EmbeddedPools {
             connection: pool.into(),
             _lock: Some(lock),
         })
+    }
+
+    async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let text = path_text(path)?;
+        // A connection of its own: the writer goes on, and readers may not write files.
+        let mut connection = self.connect.connect().await.map_err(store_error)?;
+        let copied = sqlx::query(COPY).bind(text).execute(&mut connection).await;
+        connection.close().await.map_err(store_error)?;
+        copied.map(drop).map_err(store_error)
+    }
+
+    async fn optimize(&self) -> Result<(), StoreError> {
+        self.pools[1]
+            .execute(OPTIMIZE)
+            .await
+            .map(drop)
+            .map_err(store_error)
+    }
+
+    fn status(&self) -> PoolStatus {
+        let [reader, writer] = self.pools.each_ref().map(PoolStatus::of);
+        reader.and(writer)
     }
 
     async fn close(&self) {

@@ -1,12 +1,16 @@
 //! Changing the schema of the own database: forth, back, anew.
 
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use thiserror::Error;
 use tidegate_domain::error::StoreError;
 use tidegate_migrations::{MigrationStatus, Migrator, MigratorTraitSelf as _};
 
 use super::Database;
+use super::pools::Exclusive;
+use crate::audit;
+use crate::backup::UNFINISHED_TABLE;
 use crate::error::db_err;
+use crate::statement::row;
 
 /// How far to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +41,33 @@ pub enum MigrateError {
     /// The database knows steps that this program does not: it was used by a newer one.
     #[error("the database was changed by a newer version of this program: {0}")]
     Newer(String),
+    /// A backup was restored by half.
+    #[error("restoring a backup was interrupted; do it again: `tidegate restore`")]
+    Restoring,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Keeps every other process from changing the schema, until it is released or dropped.
+pub struct SchemaLock(Exclusive);
+
+impl SchemaLock {
+    /// Lets the next process in.
+    pub async fn release(self) {
+        self.0.close().await;
+    }
+}
+
 impl Database {
+    /// Waits until nobody changes the schema, and keeps others from it.
+    ///
+    /// # Errors
+    /// `Unavailable` when another process takes too long.
+    pub async fn lock_schema(&self) -> Result<SchemaLock, StoreError> {
+        Ok(SchemaLock(self.pools.exclusive().await?))
+    }
+
     /// All steps, oldest first. Changes nothing.
     ///
     /// # Errors
@@ -59,13 +84,36 @@ impl Database {
         Ok(self.migrations().await?.iter().all(|state| state.applied))
     }
 
+    /// Whether the engine itself keeps the audit trail from being changed; false where the account
+    /// may not make the triggers for that.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn audit_is_protected(&self) -> Result<bool, StoreError> {
+        audit::is_protected(self.pools.writer()).await
+    }
+
+    /// Makes the triggers for that where they are missing; whether they are there.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn protect_audit(&self) -> Result<bool, StoreError> {
+        audit::protect(self.pools.writer()).await?;
+        self.audit_is_protected().await
+    }
+
     /// Applies steps; gives the names of those that were applied.
     ///
     /// # Errors
     /// What the database says, or an unknown name.
     pub async fn migrate_up(&self, target: &Target) -> Result<Vec<String>, MigrateError> {
         let exclusive = self.pools.exclusive().await?;
-        let result = up(&self.migrator, &exclusive.connection, target).await;
+        let mut result = up(&self.migrator, &exclusive.connection, target).await;
+        if result.is_ok()
+            && let Err(error) = audit::protect(&exclusive.connection).await
+        {
+            result = Err(error.into());
+        }
         exclusive.close().await;
         result
     }
@@ -92,6 +140,10 @@ impl Database {
             .fresh(&exclusive.connection)
             .await
             .map_err(fault);
+        let result = match result {
+            Ok(()) => Ok(audit::protect(&exclusive.connection).await?),
+            failed => failed,
+        };
         exclusive.close().await;
         result
     }
@@ -154,6 +206,16 @@ async fn states(
     migrator: &Migrator,
     connection: &DatabaseConnection,
 ) -> Result<Vec<MigrationState>, MigrateError> {
+    if connection.get_database_backend() == DbBackend::MySql {
+        let sql = "SELECT 1 FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name = ?";
+        if row(connection, sql, [UNFINISHED_TABLE.into()])
+            .await?
+            .is_some()
+        {
+            return Err(MigrateError::Restoring);
+        }
+    }
     let migrations = migrator
         .get_migration_with_status_read_only(connection)
         .await

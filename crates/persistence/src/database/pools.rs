@@ -2,6 +2,7 @@
 //! replaced without touching a query.
 
 use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use sea_orm::DatabaseConnection;
 use tidegate_domain::error::StoreError;
 
 use crate::engine::Engine;
+use crate::measure::PoolStatus;
 
 /// Keeps connections to one database. A handle takes a connection for each statement and
 /// for each transaction, within a bounded time.
@@ -26,8 +28,22 @@ pub(crate) trait Pools: Send + Sync {
     fn name(&self) -> Option<&str>;
     /// One connection for changes of the schema, which no other process makes meanwhile.
     async fn exclusive(&self) -> Result<Exclusive, StoreError>;
+    /// Writes a copy of the database into an empty file; embedded databases only.
+    async fn copy_to(&self, _: &Path) -> Result<(), StoreError> {
+        Err(no_files())
+    }
+    /// Lets the engine refresh what it knows of the tables' contents; embedded databases only.
+    async fn optimize(&self) -> Result<(), StoreError> {
+        Err(no_files())
+    }
+    /// How many connections there are.
+    fn status(&self) -> PoolStatus;
     /// Closes all connections.
     async fn close(&self);
+}
+
+fn no_files() -> StoreError {
+    StoreError::Unsupported("a server keeps its files itself".to_owned())
 }
 
 /// How long to wait for another process that is changing the schema.

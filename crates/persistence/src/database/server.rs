@@ -11,9 +11,10 @@ use tidegate_domain::error::StoreError;
 use tokio::sync::OnceCell;
 
 use super::pools::{EXCLUSIVE_WAIT, Exclusive};
-use super::{DatabaseOptions, OpenError, Pools};
+use super::{DatabaseOptions, OpenError, Pools, tls};
 use crate::engine::{Engine, Server};
 use crate::error::store_error;
+use crate::measure::{ACQUIRE_LEVEL, PoolStatus, measured};
 
 /// What every session is set to: a lock is not waited for longer than clients wait, values are refused rather than bent, and a transaction
 /// sees what others have committed, so that a statement that waited for a lock decides by
@@ -40,12 +41,13 @@ impl ServerPool {
             .acquire_timeout(options.acquire_timeout)
             .idle_timeout(options.idle_timeout)
             .max_lifetime(options.max_lifetime)
+            .acquire_time_level(ACQUIRE_LEVEL)
             .after_connect(|connection, _| {
                 Box::pin(async move { connection.execute(SESSION).await.map(drop) })
             })
             .connect_lazy_with(connect.clone());
         let opened = Self {
-            connection: pool.clone().into(),
+            connection: measured(pool.clone().into()),
             pool,
             connect,
             name,
@@ -58,6 +60,10 @@ impl ServerPool {
                 tracing::warn!(error = %cause, "the database server does not answer yet");
                 Ok(opened)
             }
+            Err(StoreError::Internal(cause)) => Err(match cause.downcast::<OpenError>() {
+                Ok(refusal) => *refusal,
+                Err(cause) => OpenError::Refused(with_cause(&StoreError::Internal(cause))),
+            }),
             Err(error) => Err(OpenError::Refused(with_cause(&error))),
         }
     }
@@ -65,7 +71,10 @@ impl ServerPool {
     /// One connection outside the pool, within the time a call may wait.
     async fn connect(&self, options: &MySqlConnectOptions) -> Result<MySqlConnection, StoreError> {
         match tokio::time::timeout(self.patience, options.connect()).await {
-            Ok(result) => result.map_err(store_error),
+            Ok(result) => result.map_err(|error| match tls::refusal(&error) {
+                Some(refusal) => StoreError::Internal(refusal.into()),
+                None => store_error(error),
+            }),
             Err(_) => Err(store_error(sqlx::Error::PoolTimedOut)),
         }
     }
@@ -198,6 +207,10 @@ impl Pools for ServerPool {
             connection: pool.into(),
             _lock: None,
         })
+    }
+
+    fn status(&self) -> PoolStatus {
+        PoolStatus::of(&self.pool)
     }
 
     async fn close(&self) {

@@ -24,6 +24,9 @@ use super::sqlite::discover::SqliteDiscovery;
 /// behind the catalogue's back, too.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 
+/// For how long a description is believed that lacks what somebody asks for.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
+
 /// How many names without a database are remembered before old ones are forgotten.
 const MOST_ABSENT: usize = 1000;
 
@@ -105,7 +108,10 @@ impl Catalog {
             let schema = self.ask(&entry, database).await?;
             return Ok(schema.and_then(|schema| schema.table(name).cloned()));
         };
-        let table = self.discovery.table(database, name).await?.map(Arc::new);
+        let began = Instant::now();
+        let table = self.discovery.table(database, name).await;
+        measured(began.elapsed(), table.is_ok());
+        let table = table?.map(Arc::new);
         let mut tables: Vec<_> = old
             .tables
             .iter()
@@ -116,6 +122,19 @@ impl Catalog {
         // The other tables are as old as before, so this answers no later question.
         entry.know(known.question, Some(Arc::new(schema(database, tables))));
         Ok(table)
+    }
+
+    /// How many databases are described, and the age of the oldest description.
+    pub(crate) fn ages(&self) -> (usize, Duration) {
+        let entries = self.lock();
+        let ages = entries.values().filter_map(|entry| {
+            let known = entry.known.load();
+            let known = known.as_ref()?;
+            known.schema.as_ref().map(|_| known.since.elapsed())
+        });
+        ages.fold((0, Duration::ZERO), |(count, oldest), age| {
+            (count + 1, oldest.max(age))
+        })
     }
 
     /// Forgets a database that was dropped.
@@ -149,7 +168,10 @@ impl Catalog {
         database: &DatabaseName,
     ) -> Result<Option<Arc<DatabaseSchema>>, StoreError> {
         let question = entry.begin();
-        let tables = self.discovery.tables(database).await?;
+        let began = Instant::now();
+        let tables = self.discovery.tables(database).await;
+        measured(began.elapsed(), tables.is_ok());
+        let tables = tables?;
         let schema = tables
             .map(|tables| Arc::new(schema(database, tables.into_iter().map(Arc::new).collect())));
         entry.know(question, schema.clone());
@@ -170,6 +192,13 @@ impl Entry {
             question,
         })));
     }
+}
+
+/// Counts a question that took so long.
+fn measured(took: Duration, answered: bool) {
+    let outcome = if answered { "success" } else { "failure" };
+    metrics::histogram!("tidegate_catalogue_reload_duration_seconds").record(took);
+    metrics::counter!("tidegate_catalogue_reloads_total", "outcome" => outcome).increment(1);
 }
 
 fn schema(database: &DatabaseName, mut tables: Vec<Arc<Table>>) -> DatabaseSchema {
@@ -221,6 +250,22 @@ impl SchemaCatalog for Catalog {
         {
             Some(known) => Ok(known.schema.clone()),
             None => self.ask(&entry, database).await,
+        }
+    }
+
+    async fn newer(
+        &self,
+        known: &Arc<DatabaseSchema>,
+    ) -> Result<Option<Arc<DatabaseSchema>>, StoreError> {
+        let entry = self.entry(&known.name);
+        // What came while this one waited is newer, too.
+        let _asking = entry.asking.lock().await;
+        match entry.known.load().as_ref() {
+            Some(now) if !now.schema.as_ref().is_some_and(|it| Arc::ptr_eq(it, known)) => {
+                Ok(now.schema.clone())
+            }
+            Some(now) if now.since.elapsed() < BELIEVED_FOR => Ok(None),
+            _ => self.ask(&entry, &known.name).await,
         }
     }
 

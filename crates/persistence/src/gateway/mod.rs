@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod catalog;
+pub mod changes;
 mod ddl;
 pub mod editor;
 mod literal;
@@ -13,3 +14,5 @@ pub(crate) mod rows;
 pub(crate) mod sql;
 pub mod sqlite;
 mod type_text;
+
+pub(crate) use ddl::mysql_name;

@@ -17,6 +17,12 @@ pub(crate) const CREATE_HIDDEN: &str = "CREATE TABLE IF NOT EXISTS _tidegate_ide
      headers TEXT, body BLOB); \
      CREATE INDEX IF NOT EXISTS _tidegate_idempotency_created ON _tidegate_idempotency (created_at)";
 
+/// Its name.
+pub(crate) const HIDDEN: &str = "_tidegate_idempotency";
+
+/// Deletes what was made before a time.
+pub(crate) const OLD_HIDDEN: &str = "DELETE FROM _tidegate_idempotency WHERE created_at < ?";
+
 /// A table of keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
@@ -36,7 +42,7 @@ impl Keys {
     /// Those of an SQLite file, which has one writer and no locks of rows.
     pub(crate) fn of_file() -> Self {
         Self {
-            table: "_tidegate_idempotency".to_owned(),
+            table: HIDDEN.to_owned(),
             lock: "",
         }
     }
@@ -130,5 +136,10 @@ fn text(text: &str) -> Value {
 
 /// A time in the form that servers read and whose texts have its order.
 fn time(time: DateTime<Utc>) -> Value {
-    Value::Text(time.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
+    Value::Text(time_text(time))
+}
+
+/// The same as a text.
+pub(crate) fn time_text(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }

@@ -13,7 +13,9 @@ use super::editor::Editor;
 use super::mysql::rows::MySqlRows;
 use super::pool::{MySqlPool, MySqlPoolOptions, SqliteFiles, SqliteFilesOptions};
 use super::sqlite::rows::SqliteRows;
+use crate::backup::GATEWAY_FOLDER;
 use crate::database::{OpenError, parse_url};
+use crate::measure::PoolStatus;
 
 /// The name of Tidegate's own database where it is embedded.
 const EMBEDDED_NAME: &str = "tidegate";
@@ -42,8 +44,40 @@ pub struct GatewayAdapters {
     pub users: Arc<dyn DatabaseUsers>,
     /// Rows.
     pub rows: Arc<dyn RowStore>,
+    /// The files, where databases are embedded.
+    pub files: Option<Arc<SqliteFiles>>,
+    /// What the metrics ask for.
+    pub gauges: GatewayGauges,
     /// The name of Tidegate's own database, which the gateway hides.
     pub own_name: String,
+}
+
+/// What of the gateway changes all the time and is looked at now and then.
+#[derive(Clone)]
+pub struct GatewayGauges {
+    connections: Connections,
+    catalog: Arc<Catalog>,
+}
+
+#[derive(Clone)]
+enum Connections {
+    Server(MySqlPool),
+    Files(Arc<SqliteFiles>),
+}
+
+impl GatewayGauges {
+    /// How many connections there are.
+    pub fn pool_status(&self) -> PoolStatus {
+        match &self.connections {
+            Connections::Server(pool) => pool.status(),
+            Connections::Files(files) => files.status(),
+        }
+    }
+
+    /// How many databases the catalogue describes, and the age of the oldest description.
+    pub fn catalogue(&self) -> (usize, Duration) {
+        self.catalog.ages()
+    }
 }
 
 /// Why the gateway cannot be put together.
@@ -72,26 +106,36 @@ pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
             })?;
             let catalog = Arc::new(Catalog::mysql(pool.clone(), own_name.clone()));
             Ok(GatewayAdapters {
+                gauges: GatewayGauges {
+                    connections: Connections::Server(pool.clone()),
+                    catalog: catalog.clone(),
+                },
                 editor: Arc::new(Editor::mysql(pool.clone(), catalog.clone())),
                 users: Arc::new(MySqlAccounts::new(pool.clone())),
                 rows: Arc::new(MySqlRows::new(pool, &own_name)),
                 catalog,
+                files: None,
                 own_name,
             })
         }
         None => {
             let files = Arc::new(SqliteFiles::new(SqliteFilesOptions {
-                directory: options.data_dir.join("databases"),
+                directory: options.data_dir.join(GATEWAY_FOLDER),
                 own_name: EMBEDDED_NAME.to_owned(),
                 readers: usize::try_from(options.max_connections).unwrap_or(usize::MAX),
                 acquire_timeout: options.acquire_timeout,
             }));
             let catalog = Arc::new(Catalog::sqlite(files.clone()));
             Ok(GatewayAdapters {
+                gauges: GatewayGauges {
+                    connections: Connections::Files(files.clone()),
+                    catalog: catalog.clone(),
+                },
                 editor: Arc::new(Editor::sqlite(files.clone(), catalog.clone())),
                 users: Arc::new(NoAccounts),
-                rows: Arc::new(SqliteRows::new(files)),
+                rows: Arc::new(SqliteRows::new(files.clone())),
                 catalog,
+                files: Some(files),
                 own_name: EMBEDDED_NAME.to_owned(),
             })
         }

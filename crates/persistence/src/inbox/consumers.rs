@@ -118,7 +118,7 @@ impl Consumers for ConsumerStore {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let ids = ids.as_deref();
-        atomically!(self.database, |tx| settle(
+        let settled: Settled = atomically!(self.database, |tx| settle(
             tx,
             key,
             lease,
@@ -126,7 +126,9 @@ impl Consumers for ConsumerStore {
             settlement,
             stored(now)
         )
-        .await)
+        .await)?;
+        settled.count(&settlement);
+        Ok(settled.messages > 0)
     }
 
     async fn replay(
@@ -469,10 +471,10 @@ async fn settle(
     ids: Option<&[MessageId]>,
     settlement: Settlement,
     now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
+) -> Result<Settled, StoreError> {
     let lock = locking(tx, " FOR UPDATE");
     let sql = format!(
-        "SELECT message_id, due_at, consumer_id FROM inbox_leases WHERE consumer_id = \
+        "SELECT message_id, due_at, consumer_id, deliveries FROM inbox_leases WHERE consumer_id = \
          (SELECT id FROM inbox_consumers WHERE webhook_id = ? AND name = ?) \
          AND lease = ? AND dead = 0{lock}"
     );
@@ -481,20 +483,32 @@ async fn settle(
     for row in rows(tx, &sql, [webhook, name, lease.into()]).await? {
         consumer = get(&row, 2)?;
         if get::<DateTime<Utc>>(&row, 1)? > now {
-            held.push(get::<i64>(&row, 0)?);
+            held.push((get::<i64>(&row, 0)?, get::<i64>(&row, 3)?));
         } else {
             expired = true;
         }
     }
     let chosen = match ids {
-        None if expired => return Ok(false),
+        None if expired => return Ok(Settled::default()),
         None => held,
-        Some(ids) if ids.iter().all(|id| held.contains(&id.0)) => {
-            held.retain(|id| ids.contains(&MessageId(*id)));
+        Some(ids)
+            if ids
+                .iter()
+                .all(|id| held.iter().any(|(held, _)| *held == id.0)) =>
+        {
+            held.retain(|(id, _)| ids.contains(&MessageId(*id)));
             held
         }
-        Some(_) => return Ok(false),
+        Some(_) => return Ok(Settled::default()),
     };
+    let dead = match settlement {
+        Settlement::Nack { max_deliveries, .. } => chosen
+            .iter()
+            .filter(|(_, deliveries)| *deliveries >= i64::from(max_deliveries))
+            .count(),
+        _ => 0,
+    };
+    let chosen: Vec<i64> = chosen.into_iter().map(|(id, _)| id).collect();
     let statement = match settlement {
         Settlement::Ack => "DELETE FROM inbox_leases",
         Settlement::Nack { .. } => {
@@ -515,7 +529,35 @@ async fn settle(
         } => vec![stored(due_at).into(), max_deliveries.into()],
         Settlement::Extend { expires_at } => vec![stored(expires_at).into()],
     };
-    Ok(of_messages(tx, statement, values, consumer, &chosen).await? > 0)
+    Ok(Settled {
+        messages: of_messages(tx, statement, values, consumer, &chosen).await?,
+        dead: dead as u64,
+    })
+}
+
+/// What was settled; nothing where one of the messages was not held.
+#[derive(Default)]
+struct Settled {
+    messages: u64,
+    // Those of them that are dead now.
+    dead: u64,
+}
+
+impl Settled {
+    fn count(&self, settlement: &Settlement) {
+        let count = |outcome: &'static str, messages: u64| {
+            metrics::counter!("tidegate_inbox_settled_total", "outcome" => outcome)
+                .increment(messages);
+        };
+        match settlement {
+            Settlement::Ack => count("acknowledged", self.messages),
+            Settlement::Nack { .. } | Settlement::Return => {
+                count("returned", self.messages.saturating_sub(self.dead));
+                count("dead", self.dead);
+            }
+            Settlement::Extend { .. } => {}
+        }
+    }
 }
 
 /// Has the first messages of a range handed out again, or all that are dead; how many, and

@@ -24,11 +24,12 @@ const PROFILE: &str = "TIDEGATE_PROFILE";
 const CONFIG_DIR: &str = "TIDEGATE_CONFIG_DIR";
 
 /// Settings that can be read from a file, by appending `_file` to their name.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 5] = [
     "admin.password",
     "auth.jwt_secret",
     "auth.pepper",
     "database.url",
+    "server.tls.key_passphrase",
 ];
 /// A section with nothing but such settings.
 const SECRET_SECTION: &str = "auth.previous_jwt_secrets.";
@@ -43,7 +44,7 @@ const SECRET_SECTION: &str = "auth.previous_jwt_secrets.";
 ///     .with("TIDEGATE__DATA_DIR", folder.path())
 ///     .with("TIDEGATE__SERVER__ADDRESS", "127.0.0.1:0");
 /// let settings = Settings::load(&sources)?;
-/// assert_eq!(settings.server.address.port(), 0);
+/// assert_eq!(settings.server.address.map(|it| it.port()), Some(0));
 /// assert_eq!(settings.admin.username, "admin");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -107,6 +108,14 @@ pub(super) struct Layers {
     pub(super) errors: Vec<ConfigError>,
 }
 
+/// What the compiled-in defaults are called.
+const BUILT_IN: &str = "the built-in defaults";
+
+/// Whether a setting is as it comes with the program, so that nobody has chosen it.
+pub(super) fn is_default(origin: &str) -> bool {
+    origin == BUILT_IN || origin.ends_with("default.toml")
+}
+
 pub(super) fn merge(sources: &Sources) -> Layers {
     let mut errors = Vec::new();
     let dotenv = dotenv_variables(sources.dotenv.as_deref(), &mut errors);
@@ -146,7 +155,7 @@ pub(super) fn merge(sources: &Sources) -> Layers {
         None => sources.config_dir.clone(),
     };
 
-    let built_in = toml_layer(DEFAULTS, "the built-in defaults", &mut errors);
+    let built_in = toml_layer(DEFAULTS, BUILT_IN, &mut errors);
     let mut layers = Vec::new();
     if let Some(folder) = config_dir {
         for name in ["default", profile.name()] {

@@ -5,6 +5,7 @@
 //! settings out one by one while keeping every mistake, and know which values and
 //! combinations refuse to start. This file holds the result.
 
+mod database_tls;
 mod development;
 #[cfg(test)]
 mod docs;
@@ -24,6 +25,7 @@ use std::{
 use ipnet::IpNet;
 pub use tidegate_domain::secret::Secret;
 
+pub(crate) use self::parse::log_filter;
 pub use self::{
     layers::Sources,
     reader::{ConfigError, ConfigErrors},
@@ -42,7 +44,7 @@ pub struct Settings {
     pub profile: Profile,
     /// Folder of the embedded databases and of generated secrets.
     pub data_dir: PathBuf,
-    /// Folder whose files are served at the root.
+    /// Folder whose files are served where no route is.
     pub static_dir: Option<PathBuf>,
     /// The listener and what it accepts.
     pub server: ServerSettings,
@@ -64,10 +66,18 @@ pub struct Settings {
     pub inbox: InboxSettings,
     /// What is done by itself.
     pub jobs: JobSettings,
+    /// The audit trail.
+    pub audit: AuditSettings,
+    /// The backups that are made by themselves.
+    pub backup: BackupSettings,
     /// The documentation pages.
     pub docs: DocsSettings,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// Where the metrics are.
+    pub metrics: MetricsSettings,
+    /// Where traces go.
+    pub traces: TraceSettings,
 }
 
 /// For whom the program runs: a developer's machine, or others.
@@ -107,8 +117,20 @@ impl FromStr for Profile {
 /// The listener and what it accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerSettings {
-    /// Where to listen; port 0 takes a free one.
-    pub address: SocketAddr,
+    /// Where to listen; port 0 takes a free one; `None`: on the Unix socket alone.
+    pub address: Option<SocketAddr>,
+    /// The Unix socket to listen on as well.
+    pub unix_socket: Option<PathBuf>,
+    /// Permissions of that socket.
+    pub unix_socket_mode: u32,
+    /// Certificate and key; `None`: plain HTTP.
+    pub tls: Option<TlsSettings>,
+    /// Connections that wait to be accepted.
+    pub backlog: u32,
+    /// Most connections open at a time.
+    pub max_connections: usize,
+    /// Time without a request after which a connection is closed.
+    pub keep_alive: Duration,
     /// Threads that serve requests; `None`: one for each processor.
     pub workers: Option<usize>,
     /// Base of links, without a slash at the end; `None`: from the request.
@@ -123,8 +145,25 @@ pub struct ServerSettings {
     pub max_url_bytes: usize,
     /// Time within which the head of a request must have arrived.
     pub request_header_timeout: Duration,
+    /// Time that the next piece of a body may take to arrive.
+    pub body_idle_timeout: Duration,
+    /// Time for which it goes on answering after it was told to stop.
+    pub drain: Duration,
     /// Time that requests under way are given at the end.
     pub shutdown_timeout: Duration,
+}
+
+/// The server's side of TLS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TlsSettings {
+    /// File with the certificate and those between it and its authority.
+    pub certificate: PathBuf,
+    /// File with the key.
+    pub key: PathBuf,
+    /// Passphrase of an encrypted key.
+    pub key_passphrase: Option<Secret>,
+    /// Where plain HTTP is sent to HTTPS.
+    pub redirect_address: Option<SocketAddr>,
 }
 
 /// Where Tidegate keeps its data.
@@ -132,7 +171,8 @@ pub struct ServerSettings {
 pub enum DatabaseTarget {
     /// SQLite files below `data_dir`.
     Embedded,
-    /// The URL of a MySQL or MariaDB server, with the name of a database.
+    /// The URL of a MySQL or MariaDB server, with the name of a database. It says how TLS is
+    /// used, whichever setting that came from.
     Server(Secret),
 }
 
@@ -225,6 +265,8 @@ pub enum Origins {
 pub struct HttpSettings {
     /// Whether changes of records need `If-Match`.
     pub require_if_match: bool,
+    /// Whether answers are compressed for clients that ask for it.
+    pub compression: bool,
 }
 
 /// The row interface.
@@ -267,6 +309,20 @@ pub struct JobSettings {
     pub lease: Duration,
 }
 
+/// The audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// For how long entries are kept.
+    pub retention: Duration,
+}
+
+/// The backups that are made by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSettings {
+    /// How many are kept.
+    pub keep: usize,
+}
+
 /// The documentation pages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DocsSettings {
@@ -281,6 +337,28 @@ pub struct LogSettings {
     pub level: String,
     /// The form of a line.
     pub format: LogFormat,
+    /// From which time on a statement is logged as slow.
+    pub slow_statement: Option<Duration>,
+}
+
+/// Where the metrics are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricsSettings {
+    /// Where to listen; `None`: nowhere.
+    pub address: Option<SocketAddr>,
+    /// Whether somebody said so. Otherwise a port that is taken is no reason not to start.
+    pub given: bool,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TraceSettings {
+    /// Base of the collector's address, without a slash at the end; `None`: no traces.
+    pub endpoint: Option<String>,
+    /// Which part of them is kept, 0 to 1.
+    pub sample_ratio: f64,
+    /// The name of the service.
+    pub service_name: String,
 }
 
 /// The form of a log line.

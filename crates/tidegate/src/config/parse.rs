@@ -1,9 +1,16 @@
 //! Texts to values, one function for each kind of value; an error says what is
 //! wrong and what would be right.
 
-use std::{fmt::Display, net::IpAddr, num::NonZeroU32, path::PathBuf, str::FromStr};
+use std::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    path::PathBuf,
+    str::FromStr,
+};
 
 use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
 
 use super::{DatabaseTarget, Secret};
 
@@ -68,6 +75,22 @@ pub(super) fn origin(t: &str) -> Result<String, String> {
     }
 }
 
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("\"{text}\" is not an IP address with a port, such as 127.0.0.1:8080 or [::]:8080")
+    })
+}
+
+/// Octal permissions of a file.
+pub(super) fn permissions(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if (3..=4).contains(&text.len()) && mode <= 0o777 => Ok(mode),
+        _ => Err(format!(
+            "\"{text}\" is not the octal permissions of a file, such as 0660"
+        )),
+    }
+}
+
 pub(super) fn public_url(text: &str) -> Result<String, String> {
     let host = text
         .strip_prefix("https://")
@@ -105,6 +128,46 @@ pub(super) fn log_level(text: &str) -> Result<String, String> {
         Err(format!(
             "\"{text}\" is neither off, error, warn, info, debug or trace, nor a list such as info,tidegate_http=debug"
         ))
+    }
+}
+
+/// The filter for a level that is given while the program runs. Statements and the spans around
+/// them stay off: they may hold what is not for a log, and whoever may set the level over HTTP
+/// need not be who reads it.
+pub(crate) fn log_filter(text: &str) -> Result<EnvFilter, String> {
+    log_level(text)?;
+    // What stands in brackets chooses spans, and switches on whatever is inside them.
+    let parts = ["sqlx", "sea_orm", "tidegate::trace", "["];
+    if parts.iter().any(|part| text.contains(part)) {
+        return Err(
+            "statements and traces cannot be switched on while the program runs; log.level can \
+             at its start"
+                .to_owned(),
+        );
+    }
+    crate::telemetry::filter(text).map_err(|error| error.to_string())
+}
+
+/// The base of a collector's address.
+pub(super) fn endpoint(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains([' ', '?', '#', '@']) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err(format!(
+            "\"{text}\" is not the base of an OTLP address, such as http://127.0.0.1:4318"
+        )),
+    }
+}
+
+/// A part of a whole.
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => Err(format!("\"{text}\" is not a number from 0 to 1")),
     }
 }
 

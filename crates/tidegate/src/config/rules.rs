@@ -10,11 +10,15 @@ use std::{
 use tidegate_domain::account::{NewPassword, Username};
 
 use super::{
-    AdminSettings, AuthSettings, CorsSettings, DatabaseSettings, DatabaseTarget, DocsSettings,
-    FullTableWrites, HttpSettings, InboxSettings, JobSettings, LimitSettings, LogFormat,
-    LogSettings, Origins, Profile, RestSettings, SECRET_BYTES, Secret, ServerSettings, Settings,
+    AdminSettings, AuditSettings, AuthSettings, BackupSettings, CorsSettings, DatabaseSettings,
+    DatabaseTarget, DocsSettings, FullTableWrites, HttpSettings, InboxSettings, JobSettings,
+    LimitSettings, LogFormat, LogSettings, MetricsSettings, Origins, Profile, RestSettings,
+    SECRET_BYTES, Secret, ServerSettings, Settings, TlsSettings, TraceSettings,
+    database_tls::{DatabaseTls, Fault, Mode},
+    layers::is_default,
     parse::{
-        choice, count, database_target, filled, log_level, network, origin, path, public_url, whole,
+        choice, count, database_target, endpoint, filled, log_level, network, origin, path,
+        permissions, public_url, ratio, socket_address, whole,
     },
     reader::Reader,
 };
@@ -36,7 +40,7 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
     let settings = Settings {
         profile,
         data_dir: r.value("data_dir", PathBuf::new(), path),
-        static_dir: r.optional("static_dir", path),
+        static_dir: r.value("static_dir", None, |t| switched_off(t, path)),
         server,
         database,
         admin,
@@ -65,6 +69,7 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
         },
         http: HttpSettings {
             require_if_match: r.flag("http.require_if_match"),
+            compression: r.flag("http.compression"),
         },
         rest: RestSettings {
             max_rows: r.optional("rest.max_rows", |t| whole(t, 1, u64::MAX)),
@@ -92,8 +97,18 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
                 sessions: r.optional("jobs.sessions", schedule).flatten(),
                 idempotency_keys: r.optional("jobs.idempotency_keys", schedule).flatten(),
                 inbox: r.optional("jobs.inbox", schedule).flatten(),
+                audit: r.optional("jobs.audit", schedule).flatten(),
+                backup: r.optional("jobs.backup", schedule).flatten(),
+                optimize: r.optional("jobs.optimize", schedule).flatten(),
             },
             lease: r.seconds("jobs.lease_seconds", 3, 3600),
+        },
+        audit: AuditSettings {
+            // A day is what the database itself insists on.
+            retention: Duration::from_secs(86_400 * r.whole("audit.retention_days", 2_u64, 36_500)),
+        },
+        backup: BackupSettings {
+            keep: r.whole("backup.keep", 1, 10_000),
         },
         docs: DocsSettings {
             public: r.flag("docs.public"),
@@ -106,6 +121,21 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
                     &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)],
                 )
             }),
+            slow_statement: match r.whole("log.slow_statement_ms", 0, 3_600_000) {
+                0 => None,
+                milliseconds => Some(Duration::from_millis(milliseconds)),
+            },
+        },
+        metrics: MetricsSettings {
+            address: r.value("metrics.address", None, |t| switched_off(t, socket_address)),
+            given: r
+                .origin("metrics.address")
+                .is_some_and(|origin| !is_default(&origin)),
+        },
+        traces: TraceSettings {
+            endpoint: r.optional("traces.endpoint", endpoint),
+            sample_ratio: r.value("traces.sample_ratio", 1.0, ratio),
+            service_name: r.value("traces.service_name", String::new(), filled),
         },
     };
     (settings, missing)
@@ -119,15 +149,35 @@ fn schedule(text: &str) -> Result<Option<CronSchedule>, String> {
     }
 }
 
+/// `off`, or a value.
+fn switched_off<T>(
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match text {
+        "off" => Ok(None),
+        text => parse(text).map(Some),
+    }
+}
+
 fn server(r: &mut Reader) -> ServerSettings {
+    let unix_socket = r.optional("server.unix_socket", path);
+    let address = r.value("server.address", None, |t| switched_off(t, socket_address));
+    if address.is_none() && unix_socket.is_none() && !r.failed("server.address") {
+        r.missing(
+            "server.unix_socket",
+            "with server.address off it is the only place to listen",
+        );
+    }
     ServerSettings {
-        address: r.value("server.address", ([127, 0, 0, 1], 0).into(), |t| {
-            t.parse().map_err(|_| {
-                format!(
-                    "\"{t}\" is not an IP address with a port, such as 127.0.0.1:8080 or [::]:8080"
-                )
-            })
-        }),
+        address,
+        unix_socket,
+        unix_socket_mode: r.value("server.unix_socket_mode", 0, permissions),
+        tls: tls(r, address.is_some()),
+        backlog: r.whole("server.backlog", 1, 65_535),
+        max_connections: r.whole("server.max_connections", 1, 1_000_000),
+        keep_alive: r.seconds("server.keep_alive_seconds", 1, 86_400),
+        body_idle_timeout: r.seconds("server.body_idle_timeout_seconds", 1, 86_400),
         workers: r.optional("server.workers", |t| whole(t, 1, 1024)),
         public_url: r.optional("server.public_url", public_url),
         trusted_proxies: r.list("server.trusted_proxies", network),
@@ -135,13 +185,66 @@ fn server(r: &mut Reader) -> ServerSettings {
         max_import_bytes: r.whole("server.max_import_bytes", 1, 1 << 50),
         max_url_bytes: r.whole("server.max_url_bytes", 256, 1 << 20),
         request_header_timeout: r.seconds("server.request_header_timeout_seconds", 1, 3600),
+        drain: r.seconds("server.drain_seconds", 0, 3600),
         shutdown_timeout: r.seconds("server.shutdown_timeout_seconds", 0, 86_400),
     }
 }
 
+fn tls(r: &mut Reader, listens: bool) -> Option<TlsSettings> {
+    const CERTIFICATE: &str = "server.tls.certificate";
+    let certificate = r.optional(CERTIFICATE, path);
+    let key = r.optional("server.tls.key", path);
+    let passphrase = r.secret("server.tls.key_passphrase");
+    let redirect_address = r.optional("server.tls.redirect_address", socket_address);
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            if !listens {
+                let origin = r.origin(CERTIFICATE);
+                r.wrong(
+                    CERTIFICATE,
+                    origin,
+                    "there is no TLS on a Unix socket: give server.address, or take it back".into(),
+                );
+            }
+            return Some(TlsSettings {
+                certificate,
+                key,
+                key_passphrase: passphrase.map(|given| given.secret),
+                redirect_address,
+            });
+        }
+        (Some(_), None) if !r.failed("server.tls.key") => {
+            r.missing("server.tls.key", "a certificate needs its key");
+        }
+        (None, Some(_)) if !r.failed(CERTIFICATE) => {
+            r.missing(CERTIFICATE, "a key needs its certificate");
+        }
+        (None, None) if redirect_address.is_some() || passphrase.is_some() => {
+            r.missing(
+                CERTIFICATE,
+                "the other settings of server.tls mean nothing without it",
+            );
+        }
+        _ => {}
+    }
+    None
+}
+
 fn database(r: &mut Reader, profile: Profile) -> DatabaseSettings {
+    let tls = DatabaseTls {
+        mode: r.value("database.tls", Mode::Auto, |t| choice(t, &Mode::NAMES)),
+        ca: r.optional("database.tls_ca", path),
+    };
     let target = match r.secret("database.url") {
         Some(given) => match database_target(given.secret) {
+            Ok(DatabaseTarget::Server(url)) => match tls.complete(url.reveal()) {
+                Ok(complete) => DatabaseTarget::Server(complete),
+                Err(Fault { setting, message }) => {
+                    let origin = r.origin(setting);
+                    r.wrong(setting, origin, message);
+                    DatabaseTarget::Embedded
+                }
+            },
             Ok(target) => target,
             Err(message) => {
                 r.wrong("database.url", given.origin, message);

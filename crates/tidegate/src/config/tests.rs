@@ -73,7 +73,7 @@ fn the_contract_names_these_defaults() {
     let (_folder, sources) = files(&[]);
     let s = Settings::load(&sources).unwrap();
     assert_eq!(s.profile, Profile::Development);
-    assert_eq!(s.server.address.to_string(), "127.0.0.1:8080");
+    assert_eq!(s.server.address.unwrap().to_string(), "127.0.0.1:8080");
     assert_eq!(s.database.target, DatabaseTarget::Embedded);
     assert_eq!(
         s.admin,
@@ -99,6 +99,12 @@ fn the_contract_names_these_defaults() {
         }
     );
     assert!(!s.docs.public);
+    let metrics = s.metrics.address.unwrap().to_string();
+    assert_eq!(
+        (metrics.as_str(), s.metrics.given),
+        ("127.0.0.1:8000", false)
+    );
+    assert_eq!(s.traces.endpoint, None);
     let bare = Settings::read_bare();
     assert_eq!(bare.data_dir, Path::new("./data"));
 }
@@ -220,10 +226,25 @@ fn every_mistake_is_told_with_its_place() {
         .with("TIDEGATE__CORS__ORIGINS", "*,https://a.example/path")
         .with("TIDEGATE_SERVER__WORKERS", "3")
         .with("TIDEGATE__LOG__LEVEL", "loud")
+        .with("TIDEGATE__METRICS__ADDRESS", "8000")
+        .with("TIDEGATE__AUDIT__RETENTION_DAYS", "1")
+        .with("TIDEGATE__BACKUP__KEEP", "0")
+        .with("TIDEGATE__JOBS__BACKUP", "nightly")
+        .with("TIDEGATE__TRACES__ENDPOINT", "collector:4317")
+        .with("TIDEGATE__TRACES__SAMPLE_RATIO", "1.5")
         .with("TIDEGATE_TEST_ENGINES", "sqlite");
     let list = mistakes(&sources);
     let at = |name: &str| folder.path().join(name).display().to_string();
     for (start, origin) in [
+        (
+            "audit.retention_days: \"1\" is not a whole number from 2",
+            "TIDEGATE__AUDIT__RETENTION_DAYS".into(),
+        ),
+        ("backup.keep: \"0\"", "TIDEGATE__BACKUP__KEEP".into()),
+        (
+            "jobs.backup: \"nightly\" is no cron expression",
+            "TIDEGATE__JOBS__BACKUP".into(),
+        ),
         (
             "auth.bcrypt_cost: \"99\" is not a whole number from 4 to 31",
             format!("{}, TIDEGATE__AUTH__BCRYPT_COST", at(".env")),
@@ -238,6 +259,18 @@ fn every_mistake_is_told_with_its_place() {
         ),
         ("limits: is a section", "TIDEGATE__LIMITS".into()),
         ("log.level: \"loud\"", "TIDEGATE__LOG__LEVEL".into()),
+        (
+            "metrics.address: \"8000\"",
+            "TIDEGATE__METRICS__ADDRESS".into(),
+        ),
+        (
+            "traces.endpoint: \"collector:4317\" is not the base of an OTLP address",
+            "TIDEGATE__TRACES__ENDPOINT".into(),
+        ),
+        (
+            "traces.sample_ratio: \"1.5\" is not a number from 0 to 1",
+            "TIDEGATE__TRACES__SAMPLE_RATIO".into(),
+        ),
         ("port: unknown setting", at("default.toml")),
         (
             "profile: the profile is chosen by TIDEGATE_PROFILE",
@@ -424,4 +457,80 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(one_mistake(&everybody).contains("stands alone"));
     let same = Sources::none().with("TIDEGATE__AUTH__PREVIOUS_JWT_SECRETS__1", KEY);
     assert!(one_mistake(&same).contains("auth.jwt_key_id"));
+    let twice = Sources::none()
+        .with(
+            "TIDEGATE__DATABASE__URL",
+            "mysql://u:p@db/d?ssl-mode=REQUIRED",
+        )
+        .with("TIDEGATE__DATABASE__TLS", "required");
+    let text = one_mistake(&twice);
+    assert!(text.starts_with("database.tls: ssl-mode in database.url"));
+    assert!(text.ends_with("(from TIDEGATE__DATABASE__TLS)"), "{text}");
+}
+
+#[test]
+fn places_to_listen_make_sense_together() {
+    let server = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .fold(Sources::none(), |sources, (name, value)| {
+                sources.with(&format!("TIDEGATE__SERVER__{name}"), value)
+            })
+    };
+    for (pairs, expected) in [
+        (&[("ADDRESS", "off")][..], "server.unix_socket: is not set"),
+        (
+            &[("UNIX_SOCKET_MODE", "0999")],
+            "server.unix_socket_mode: \"0999\" is not the octal",
+        ),
+        (
+            &[("UNIX_SOCKET_MODE", "66")],
+            "server.unix_socket_mode: \"66\"",
+        ),
+        (
+            &[("BACKLOG", "0")],
+            "server.backlog: \"0\" is not a whole number",
+        ),
+        (
+            &[("TLS__CERTIFICATE", "a.pem")],
+            "server.tls.key: is not set",
+        ),
+        (
+            &[("TLS__KEY", "a.key")],
+            "server.tls.certificate: is not set",
+        ),
+        (
+            &[("TLS__REDIRECT_ADDRESS", "[::]:80")],
+            "server.tls.certificate: is not set",
+        ),
+        (
+            &[("TLS__KEY_PASSPHRASE", "x")],
+            "server.tls.certificate: is not set",
+        ),
+        (
+            &[
+                ("ADDRESS", "off"),
+                ("UNIX_SOCKET", "/s"),
+                ("TLS__CERTIFICATE", "a"),
+                ("TLS__KEY", "b"),
+            ],
+            "server.tls.certificate: there is no TLS on a Unix socket",
+        ),
+    ] {
+        let text = one_mistake(&server(pairs));
+        assert!(text.starts_with(expected), "{pairs:?}: {text}");
+    }
+    let alone = server(&[("ADDRESS", "off"), ("UNIX_SOCKET", "/s")]);
+    let (settings, _) = read(&alone).unwrap();
+    assert_eq!(settings.server.address, None);
+    assert_eq!(settings.server.unix_socket_mode, 0o660);
+    let tls = server(&[
+        ("TLS__CERTIFICATE", "a"),
+        ("TLS__KEY", "b"),
+        ("TLS__KEY_PASSPHRASE", "secret"),
+    ]);
+    let tls = read(&tls).unwrap().0.server.tls.unwrap();
+    assert!(!format!("{tls:?}").contains("secret"));
+    let off = read(&Sources::none().with("TIDEGATE__STATIC_DIR", "off")).unwrap();
+    assert_eq!(off.0.static_dir, None);
 }

@@ -55,7 +55,7 @@ impl TestApp {
             .start(test_settings(&database, settings))
             .await
             .expect("Tidegate starts");
-        let base = format!("http://{}", running.address());
+        let base = format!("http://{}", running.address().expect("an address"));
         let anonymous = Client::anonymous(&base);
         let admin = anonymous.bearer(&sign_in(&anonymous, "admin", ADMIN_PASSWORD).await);
         Self {
@@ -69,6 +69,11 @@ impl TestApp {
     /// The base address, without a slash at the end.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Where its metrics are, if the settings said so.
+    pub fn metrics_address(&self) -> Option<std::net::SocketAddr> {
+        self.running.metrics_address()
     }
 
     /// The engine it runs on.
@@ -126,6 +131,7 @@ pub fn test_settings(database: &TestDatabase, settings: &[(&str, &str)]) -> Sett
         ("admin.password", ADMIN_PASSWORD),
         ("auth.bcrypt_cost", "4"),
         ("limits.enabled", "false"),
+        ("metrics.address", "off"),
         ("database.acquire_timeout_seconds", "10"),
     ]);
     values.extend(database.url().map(|url| ("database.url", url)));

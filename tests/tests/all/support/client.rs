@@ -4,6 +4,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use super::documented;
+
 /// A client with a base address and, unless anonymous, credentials.
 #[derive(Clone)]
 pub struct Client {
@@ -127,8 +129,15 @@ impl Reply {
 
     /// The same, where the connection may fail.
     pub async fn try_of(request: reqwest::RequestBuilder) -> Result<Self, reqwest::Error> {
-        let response = request.send().await?;
+        let (client, request) = request.build_split();
+        let request = request?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
+        // Other listeners and other servers give no ids, and are not described.
+        if headers.contains_key("x-request-id") {
+            documented::check(&method, &path, status.as_u16());
+        }
         Ok(Self {
             status,
             headers,

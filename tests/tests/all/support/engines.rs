@@ -195,6 +195,30 @@ impl TestDatabase {
         text
     }
 
+    /// Carries out a statement on a gateway database, behind Tidegate's back; `$` stands before
+    /// the names of tables.
+    pub async fn behind_the_back(&self, database: &str, sql: &str) {
+        let qualifier = match self.engine {
+            TestEngine::Sqlite => String::new(),
+            _ => format!("`{database}`."),
+        };
+        let sql = AssertSqlSafe(sql.replace('$', &qualifier));
+        let outcome = match &self.url {
+            Some(url) => {
+                let mut connection = MySqlConnection::connect(url).await.expect("a connection");
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+            None => {
+                let file = self.data_dir().join(format!("databases/{database}.db"));
+                let url = format!("sqlite://{}", file.display());
+                let connection = sqlx::SqliteConnection::connect(&url).await;
+                let mut connection = connection.expect("a connection");
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+        };
+        outcome.expect("the statement");
+    }
+
     /// A name for a gateway database that no other test uses and that is dropped at the end.
     pub fn gateway_name(&self, name: &str) -> String {
         format!("{}_{name}", self.prefix)

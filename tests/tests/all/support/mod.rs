@@ -1,9 +1,11 @@
 //! What the tests share.
 
 pub mod client;
+pub mod documented;
 #[macro_use]
 pub mod engines;
 pub mod app;
+pub mod certificates;
 pub mod process;
 pub mod resource;
 pub mod rest;

@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Program {
     directory: PathBuf,
+    open_files: Option<u32>,
     variables: BTreeMap<String, String>,
 }
 
@@ -40,6 +41,7 @@ impl Program {
     pub fn at(directory: &Path, url: Option<&str>) -> Self {
         let program = Self {
             directory: directory.to_owned(),
+            open_files: None,
             variables: BTreeMap::new(),
         }
         .with("server.address", "127.0.0.1:0")
@@ -47,7 +49,8 @@ impl Program {
         .with("data_dir", "data")
         .with("admin.password", ADMIN_PASSWORD)
         .with("auth.bcrypt_cost", "4")
-        .with("limits.enabled", "false");
+        .with("limits.enabled", "false")
+        .with("metrics.address", "off");
         match url {
             Some(url) => program.with("database.url", url),
             None => program,
@@ -57,6 +60,12 @@ impl Program {
     /// Sets a setting (`auth.registration`) or a variable (`TIDEGATE_PROFILE`).
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.variables.insert(variable(key), value.to_owned());
+        self
+    }
+
+    /// Lets it open so many files, unless it asks for more.
+    pub fn with_open_files(mut self, number: u32) -> Self {
+        self.open_files = Some(number);
         self
     }
 
@@ -130,7 +139,16 @@ impl Program {
     }
 
     fn spawn(&self, arguments: &[&str], input: Stdio) -> Running {
-        let mut child = Command::new(binary())
+        let mut command = match self.open_files {
+            None => Command::new(binary()),
+            Some(number) => {
+                let mut shell = Command::new("sh");
+                let limited = format!("ulimit -Sn {number} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited]).arg(binary());
+                shell
+            }
+        };
+        let mut child = command
             .args(arguments)
             .current_dir(&self.directory)
             .env_clear()
@@ -327,7 +345,7 @@ impl Stream {
 
 /// The variable of the environment for a setting; the name of a variable stays.
 fn variable(key: &str) -> String {
-    match key.starts_with("TIDEGATE_") {
+    match key.starts_with("TIDEGATE_") || key == "PATH" {
         true => key.to_owned(),
         false => format!("TIDEGATE__{}", key.to_uppercase().replace('.', "__")),
     }
@@ -335,17 +353,15 @@ fn variable(key: &str) -> String {
 
 /// The address in a line such as `listening on http://127.0.0.1:40213`.
 fn address(line: &str) -> Option<String> {
-    let start = line.find("http://127.0.0.1:")?;
-    let port = &line[start + "http://127.0.0.1:".len()..];
-    let digits = port
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(port.len());
-    (digits > 0 && &port[..digits] != "0").then(|| {
-        line[start..]
-            .split_at("http://127.0.0.1:".len() + digits)
-            .0
-            .to_owned()
-    })
+    let of = |scheme: &str| {
+        let (_, port) = line.split_once(scheme)?;
+        let digits = port.find(|c: char| !c.is_ascii_digit());
+        let port = &port[..digits.unwrap_or(port.len())];
+        (!port.is_empty() && port != "0").then(|| format!("{scheme}{port}"))
+    };
+    ["https://127.0.0.1:", "http://127.0.0.1:"]
+        .into_iter()
+        .find_map(of)
 }
 
 /// The password in the text that shows one: the last word of the line that speaks of it.

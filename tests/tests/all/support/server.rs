@@ -21,6 +21,15 @@ pub struct OwnServer {
 
 impl OwnServer {
     pub fn start(engine: TestEngine) -> Self {
+        Self::start_with(engine, &[])
+    }
+
+    /// The same with a certificate: the folder holds `ca.pem`, `server.pem` and `server.key`.
+    pub fn start_with_tls(engine: TestEngine, folder: &Path) -> Self {
+        Self::start_with(engine, &[("TIDEGATE_TEST_TLS", folder)])
+    }
+
+    fn start_with(engine: TestEngine, variables: &[(&str, &Path)]) -> Self {
         let control = match std::env::var_os("TIDEGATE_TEST_DB_CTL") {
             Some(path) => path.into(),
             None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/test-db"),
@@ -40,7 +49,7 @@ impl OwnServer {
             .tempdir_in(parent)
             .expect("a directory");
         let directory = room.path().join("server");
-        let url = control_command(&control, &["start", engine.name()], &directory);
+        let url = control_command(&control, &["start", engine.name()], &directory, variables);
         Self {
             control,
             directory,
@@ -56,12 +65,12 @@ impl OwnServer {
 
     /// Ends it as a crash would.
     pub fn kill(&self) {
-        control_command(&self.control, &["kill"], &self.directory);
+        control_command(&self.control, &["kill"], &self.directory, &[]);
     }
 
     /// Starts it again with its data, and waits until it answers.
     pub fn restart(&self) {
-        control_command(&self.control, &["restart"], &self.directory);
+        control_command(&self.control, &["restart"], &self.directory, &[]);
     }
 }
 
@@ -75,8 +84,14 @@ impl Drop for OwnServer {
     }
 }
 
-fn control_command(control: &Path, arguments: &[&str], directory: &Path) -> String {
+fn control_command(
+    control: &Path,
+    arguments: &[&str],
+    directory: &Path,
+    variables: &[(&str, &Path)],
+) -> String {
     let output = Command::new(control)
+        .envs(variables.iter().copied())
         .args(arguments)
         .arg(directory)
         .stdin(Stdio::null())

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::gateway::column_type::{ColumnType, TypeClass};
 use crate::gateway::schema::{
@@ -9,7 +10,27 @@ use crate::gateway::schema::{
 };
 
 /// A table or view, described.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Table, example = json!({
+    "name": "ship",
+    "kind": "table",
+    "columns": [
+        {
+            "name": "id", "type": "INT", "nullable": false, "default": null,
+            "auto_increment": true, "unique": false, "comment": "", "generated": null
+        },
+        {
+            "name": "name", "type": "VARCHAR(60)", "nullable": false, "default": null,
+            "auto_increment": false, "unique": true, "comment": "", "generated": null
+        }
+    ],
+    "primary_key": ["id"],
+    "indexes": [{"name": "ship_name_key", "columns": ["name"], "unique": true}],
+    "foreign_keys": [],
+    "checks": [],
+    "comment": "",
+    "row_estimate": 12
+}))]
 pub struct TableDescription {
     name: String,
     kind: TableKind,
@@ -22,7 +43,9 @@ pub struct TableDescription {
     row_estimate: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Column)]
 struct ColumnDescription {
     name: String,
     #[serde(rename = "type")]

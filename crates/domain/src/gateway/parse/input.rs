@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use super::check::is_lost;
 use super::default::Defaults;
@@ -13,8 +14,18 @@ use crate::gateway::name::Identifier;
 use crate::gateway::schema::{DefaultValue, ReferentialAction};
 
 /// A table to make.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "ship",
+    "columns": [
+        {"name": "id", "type": "INT", "auto_increment": true},
+        {"name": "name", "type": "VARCHAR(60)", "nullable": false},
+        {"name": "draught_m", "type": "DECIMAL(4,2)", "comment": "when loaded"}
+    ],
+    "primary_key": ["id"],
+    "indexes": [{"columns": ["name"], "unique": true}]
+}))]
 pub struct TableInput {
     /// Its name.
     pub name: String,
@@ -35,13 +46,14 @@ pub struct TableInput {
 }
 
 /// A column to make.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnInput {
     /// Its name.
     pub name: String,
     /// A MySQL column type as text.
     #[serde(rename = "type")]
+    #[schema(example = "VARCHAR(60)")]
     pub column_type: String,
     /// True by default, but for columns of the primary key.
     pub nullable: Option<bool>,
@@ -60,7 +72,7 @@ pub struct ColumnInput {
 }
 
 /// An index to make.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IndexInput {
     /// Its name; without one it is made from table and columns.
@@ -73,7 +85,7 @@ pub struct IndexInput {
 }
 
 /// A foreign key to make.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignKeyInput {
     /// Its name; without one it is made from table and columns.
@@ -91,26 +103,38 @@ pub struct ForeignKeyInput {
 }
 
 /// A change of a table.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "add_columns": [{"name": "arrived", "type": "DATETIME"}],
+    "add_indexes": [{"name": "ship_arrived", "columns": ["arrived"]}]
+}))]
 pub struct TableChangeInput {
     /// The table's new name.
     pub rename: Option<String>,
     /// Columns to add.
+    #[serde(default)]
     pub add_columns: Vec<ColumnInput>,
     /// Columns to drop.
+    #[serde(default)]
     pub drop_columns: Vec<String>,
     /// Columns to define anew.
+    #[serde(default)]
     pub alter_columns: Vec<ColumnInput>,
     /// Columns to rename, from old to new.
+    #[serde(default)]
     pub rename_columns: BTreeMap<String, String>,
     /// Indexes to add.
+    #[serde(default)]
     pub add_indexes: Vec<IndexInput>,
     /// Indexes to drop, by name.
+    #[serde(default)]
     pub drop_indexes: Vec<String>,
     /// Foreign keys to add.
+    #[serde(default)]
     pub add_foreign_keys: Vec<ForeignKeyInput>,
     /// Foreign keys to drop, by name.
+    #[serde(default)]
     pub drop_foreign_keys: Vec<String>,
 }
 

@@ -15,6 +15,7 @@ use super::super::editor::Definitions;
 use super::super::pool::{MySqlLease, MySqlPool};
 use crate::engine::Engine;
 use crate::error::store_error;
+use crate::measure::Running;
 
 /// Definitions on a server.
 pub(crate) struct MySqlDefinitions {
@@ -73,6 +74,7 @@ async fn explicit_timestamps(connection: &mut MySqlConnection) -> Result<bool, s
 }
 
 async fn execute(connection: &mut MySqlConnection, statement: String) -> Result<(), sqlx::Error> {
+    let _running = Running::of(&statement);
     connection
         .execute(sqlx::raw_sql(AssertSqlSafe(statement)))
         .await

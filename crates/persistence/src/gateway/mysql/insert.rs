@@ -26,6 +26,7 @@ use super::rows::{execute, fetch};
 use super::show;
 use super::transaction::{Work, is_deadlock};
 use crate::engine::Engine;
+use crate::measure::Running;
 use crate::retry::{TRIES, pause};
 
 /// The protocol counts placeholders in two bytes.
@@ -168,6 +169,7 @@ async fn run(
     };
     let text = sql::insert(engine, plan.table(), plan.columns(), &patterns, &[]);
     let again = is_repeated(rows.len()) && given.iter().all(|given| *given);
+    let _running = Running::new("insert");
     connection
         .execute(sqlx::query_with(AssertSqlSafe(text), arguments).persistent(again))
         .await

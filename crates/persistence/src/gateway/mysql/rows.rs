@@ -19,6 +19,7 @@ use super::super::sql::{self, Statement};
 use super::fields::{Columns, arguments};
 use super::{delete, insert, update, upsert};
 use crate::engine::Engine;
+use crate::measure::Running;
 
 /// What a streamed read begins with: its rows and their count are of one moment.
 const SNAPSHOT: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
@@ -66,6 +67,7 @@ impl MySqlRows {
         let work = |sink| async move {
             let outcome = match query(&statement) {
                 Ok(query) => {
+                    let _running = Running::new("select");
                     body::pieces(
                         query.fetch(&mut *lease),
                         &mut reader,
@@ -159,15 +161,12 @@ async fn page(
 ) -> Result<Option<Whole>, sqlx::Error> {
     let statement = sql::select(engine, plan, counted);
     let mut reader = Columns::new(shown_types(plan));
+    let running = Running::new("select");
     let rows = query(&statement)?.fetch(&mut *connection);
-    let Some(mut page) = whole(
-        rows,
-        &mut reader,
-        Document::new(encoding, plan.output()),
-        counted,
-    )
-    .await?
-    else {
+    let document = Document::new(encoding, plan.output());
+    let page = whole(rows, &mut reader, document, counted).await?;
+    drop(running);
+    let Some(mut page) = page else {
         return Ok(None);
     };
     if plan.count().is_some() && page.counted.is_none() {
@@ -212,6 +211,7 @@ pub(super) async fn fetch(
     connection: &mut MySqlConnection,
     statement: &Statement,
 ) -> Result<Vec<MySqlRow>, sqlx::Error> {
+    let _running = Running::of(&statement.sql);
     query(statement)?.fetch(connection).try_collect().await
 }
 
@@ -220,6 +220,7 @@ pub(super) async fn execute(
     connection: &mut MySqlConnection,
     statement: &Statement,
 ) -> Result<MySqlQueryResult, sqlx::Error> {
+    let _running = Running::of(&statement.sql);
     connection.execute(query(statement)?).await
 }
 

@@ -11,6 +11,7 @@ use tidegate_domain::gateway::name::DatabaseName;
 use tokio::sync::Mutex;
 
 use super::sqlite::SqliteDatabase;
+use crate::measure::PoolStatus;
 use crate::private::{create_file, create_folder};
 
 /// How the files are kept and opened.
@@ -163,6 +164,17 @@ impl SqliteFiles {
         };
         let log = length(beside(&path, "-wal")).await?.unwrap_or(0);
         Ok(length(path).await?.map(|file| file + log))
+    }
+
+    /// How many connections there are to all files that are open.
+    pub(crate) fn status(&self) -> PoolStatus {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let start = PoolStatus {
+            waiters: Some(0),
+            ..PoolStatus::default()
+        };
+        open.values()
+            .fold(start, |sum, database| sum.and(database.status()))
     }
 
     fn opened(&self, name: &DatabaseName) -> Option<Arc<SqliteDatabase>> {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
@@ -12,6 +12,7 @@ use tidegate_domain::error::StoreError;
 use super::exhausted;
 use crate::engine::Server;
 use crate::error::store_error;
+use crate::measure::{PoolStatus, Running, acquired};
 
 /// What every session is set to, whatever the server's defaults are. The answer is the
 /// server's version. All of it is one round trip.
@@ -81,8 +82,10 @@ impl MySqlPool {
     /// `Unavailable` when none comes free in time or the server cannot be reached, `Denied`
     /// when it refuses the account.
     pub async fn get(&self) -> Result<MySqlLease, StoreError> {
-        let object = tokio::time::timeout(self.acquire_timeout, self.pool.get())
-            .await
+        let began = Instant::now();
+        let object = tokio::time::timeout(self.acquire_timeout, self.pool.get()).await;
+        acquired(began.elapsed(), object.is_ok());
+        let object = object
             .map_err(|_| exhausted("no connection to the server came free in time"))?
             .map_err(|error| match error {
                 PoolError::Backend(error) => store_error(error),
@@ -103,12 +106,20 @@ impl MySqlPool {
         let mut again = true;
         loop {
             let mut lease = self.get().await?;
-            match lease.execute(sqlx::raw_sql(begin)).await {
+            let running = Running::of(begin);
+            let outcome = lease.execute(sqlx::raw_sql(begin)).await;
+            drop(running);
+            match outcome {
                 Ok(_) => return Ok(lease),
                 Err(error) if again && lease.is_stale(&error) => again = false,
                 Err(error) => return Err(lease.fail(error)),
             }
         }
+    }
+
+    /// How many connections there are.
+    pub(crate) fn status(&self) -> PoolStatus {
+        PoolStatus::of_managed(self.pool.status())
     }
 
     /// Closes all idle connections, and the others as they come back.
@@ -180,7 +191,10 @@ impl MySqlLease {
     /// # Errors
     /// Whatever the server answers to the commit.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        match self.execute("COMMIT").await {
+        let running = Running::new("commit");
+        let outcome = self.execute("COMMIT").await;
+        drop(running);
+        match outcome {
             Ok(_) => self.end(Ok(())),
             Err(error) => Err(self.fail(error)),
         }

@@ -4,8 +4,9 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleResult};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor};
@@ -13,15 +14,19 @@ use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::value::decimal_cmp;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock as Gate};
 
+use super::super::once::{HIDDEN, OLD_HIDDEN, time_text};
 use super::super::rows::collect::time_order;
 use super::exhausted;
 use super::files::SqliteFilesOptions;
+use crate::backup::{COPY, OPTIMIZE, path_text};
 use crate::error::store_error;
+use crate::measure::{PoolStatus, Running, acquired};
 
 /// One database file.
 pub struct SqliteDatabase {
     readers: managed::Pool<Connections>,
     writer: managed::Pool<Connections>,
+    connect: SqliteConnectOptions,
     acquire_timeout: Duration,
     // Read-locked by every connection that is on loan or still closing.
     gate: Arc<Gate<()>>,
@@ -53,6 +58,7 @@ impl SqliteDatabase {
                 .map_err(|error| StoreError::Internal(error.into()))
         };
         Ok(Self {
+            connect: connect.clone(),
             readers: pool(connect.clone().pragma("query_only", "ON"), options.readers)?,
             writer: pool(
                 connect
@@ -102,9 +108,74 @@ impl SqliteDatabase {
                 held: Some((object, passage)),
             })
         };
-        tokio::time::timeout(self.acquire_timeout, wait)
+        let began = Instant::now();
+        let lease = tokio::time::timeout(self.acquire_timeout, wait).await;
+        acquired(began.elapsed(), lease.is_ok());
+        lease.unwrap_or_else(|_| Err(exhausted("no connection to the database came free in time")))
+    }
+
+    /// How many connections there are.
+    pub(super) fn status(&self) -> PoolStatus {
+        let [readers, writer] = [self.readers.status(), self.writer.status()];
+        PoolStatus::of_managed(readers).and(PoolStatus::of_managed(writer))
+    }
+
+    /// Writes a copy into an empty file, on a connection of its own, so that neither readers nor
+    /// the writer wait.
+    ///
+    /// # Errors
+    /// What the engine says; `Missing` when the database was removed.
+    pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let text = path_text(path)?;
+        let passage = Arc::clone(&self.gate).read_owned().await;
+        if self.gone.load(Ordering::Acquire) {
+            return Err(StoreError::Missing { kind: "database" });
+        }
+        let (connect, to) = (self.connect.clone(), text.to_owned());
+        // A caller that goes away does not end the statement, during which the database must stay.
+        let copying = tokio::spawn(async move {
+            let mut connection = connect.connect().await?;
+            let copied = sqlx::query(COPY).bind(to).execute(&mut connection).await;
+            connection.close().await?;
+            drop(passage);
+            copied
+        });
+        let copied = copying
             .await
-            .unwrap_or_else(|_| Err(exhausted("no connection to the database came free in time")))
+            .map_err(|error| StoreError::Internal(error.into()))?;
+        copied.map(drop).map_err(store_error)
+    }
+
+    /// Lets the engine refresh what it knows of the tables' contents.
+    ///
+    /// # Errors
+    /// What the engine says; `Missing` when the database was removed.
+    pub(crate) async fn optimize(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        let done = writer.execute(OPTIMIZE).await;
+        writer.end(done).map(drop)
+    }
+
+    /// Deletes the keys of requests that were made before; how many.
+    ///
+    /// # Errors
+    /// What the engine says; `Missing` when the database was removed.
+    pub(crate) async fn purge_keys(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut reader = self.reader().await?;
+        let found = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = ?")
+            .bind(HIDDEN)
+            .fetch_one(&mut *reader)
+            .await;
+        let tables: i64 = reader.end(found)?;
+        if tables == 0 {
+            return Ok(0);
+        }
+        let mut writer = self.writer().await?;
+        let done = sqlx::query(OLD_HIDDEN)
+            .bind(time_text(before))
+            .execute(&mut *writer)
+            .await;
+        Ok(writer.end(done)?.rows_affected())
     }
 
     /// From now on the database is missing to whoever still holds it.
@@ -163,7 +234,10 @@ impl SqliteLease {
     /// # Errors
     /// Whatever the engine answers to the commit.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        match self.execute("COMMIT").await {
+        let running = Running::new("commit");
+        let outcome = self.execute("COMMIT").await;
+        drop(running);
+        match outcome {
             Ok(_) => self.end(Ok(())),
             Err(error) => {
                 self.roll_back().await;

@@ -22,6 +22,7 @@ use super::super::sql::{self, Statement};
 use super::fields::{Columns, arguments};
 use super::write;
 use crate::engine::Engine;
+use crate::measure::Running;
 
 /// The rows of the databases in a folder.
 #[derive(Clone)]
@@ -110,15 +111,12 @@ async fn page(
     counted: bool,
 ) -> Result<Option<Whole>, sqlx::Error> {
     let mut reader = Columns::new(shown_types(plan));
+    let running = Running::new("select");
     let rows = query(sql::select(Engine::Sqlite, plan, counted))?.fetch(&mut *connection);
-    let Some(mut page) = whole(
-        rows,
-        &mut reader,
-        Document::new(encoding, plan.output()),
-        counted,
-    )
-    .await?
-    else {
+    let document = Document::new(encoding, plan.output());
+    let page = whole(rows, &mut reader, document, counted).await?;
+    drop(running);
+    let Some(mut page) = page else {
         return Ok(None);
     };
     if plan.count().is_some() && page.counted.is_none() {
@@ -147,6 +145,7 @@ async fn stream(
     let work = |sink| async move {
         let outcome = match query(statement) {
             Ok(query) => {
+                let _running = Running::new("select");
                 body::pieces(
                     query.fetch(&mut *lease),
                     &mut reader,
@@ -222,6 +221,7 @@ pub(super) async fn fetch(
     connection: &mut SqliteConnection,
     statement: Statement,
 ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    let _running = Running::of(&statement.sql);
     query(statement)?.fetch(connection).try_collect().await
 }
 
@@ -230,6 +230,7 @@ pub(super) async fn execute(
     connection: &mut SqliteConnection,
     statement: Statement,
 ) -> Result<SqliteQueryResult, sqlx::Error> {
+    let _running = Running::of(&statement.sql);
     connection.execute(query(statement)?).await
 }
 

@@ -10,6 +10,7 @@ use super::super::ddl::sqlite::{NOTES, RENEWAL, create_index, create_renewals, s
 use super::super::ddl::{sqlite_name, sqlite_text};
 use super::create_text::same;
 use crate::error::store_error;
+use crate::measure::Running;
 
 /// Refuses to drop a column that a view or a trigger of others may need. SQLite's own check
 /// misses some: a quoted name that is no column's any more it takes for a text. So whatever
@@ -238,7 +239,10 @@ pub(super) async fn execute(
     connection: &mut SqliteConnection,
     sql: &str,
 ) -> Result<(), StoreError> {
-    match connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await {
+    let running = Running::of(sql);
+    let outcome = connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+    drop(running);
+    match outcome {
         Ok(_) => Ok(()),
         // What `ALTER TABLE` says when a view, a trigger or a key inside the definition needs
         // what the change would take away. All that such a message names is of the schema.

@@ -27,6 +27,7 @@ use super::fields::{Columns, bind};
 use super::once::{keep, repeated};
 use super::rows::{execute, fetch, query, types};
 use crate::engine::Engine;
+use crate::measure::Running;
 
 /// SQLite's own limit.
 const PLACEHOLDERS: usize = 32_766;
@@ -93,7 +94,10 @@ async fn streamed(
 /// Begins a transaction that writes.
 async fn begin(database: &SqliteDatabase) -> Result<SqliteLease, StoreError> {
     let mut lease = database.writer().await?;
-    match lease.execute(BEGIN).await {
+    let running = Running::new("begin");
+    let outcome = lease.execute(BEGIN).await;
+    drop(running);
+    match outcome {
         Ok(_) => Ok(lease),
         Err(error) => lease.end(Err(error)),
     }
@@ -169,6 +173,7 @@ impl Inserted {
             returning,
         );
         let query = sqlx::query_with(AssertSqlSafe(text), arguments).persistent(is_repeated(count));
+        let _running = Running::new("insert");
         let Some(shown) = &mut self.shown else {
             self.rows += connection.execute(query).await?.rows_affected();
             return Ok(());
@@ -277,6 +282,7 @@ async fn show(
     collected: &mut Collected,
 ) -> Result<(), sqlx::Error> {
     let mut reader = Columns::new(types(table, collected.columns()));
+    let _running = Running::of(&statement.sql);
     let mut rows = query(statement)?.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         collected.add(collected.len(), |at| reader.field(&row, at))?;
