@@ -4,7 +4,7 @@ CARGO ?= cargo
 STEPS = $(wildcard migrations/src/m*.rs)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-extending test-faults bench-inbox lint fmt audit timing clean
+.PHONY: help run build test test-clients test-extending test-faults test-ops check-delivery docker-env bench-inbox lint lint-code fmt audit timing clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,22 +20,36 @@ build: ## the program for production: target/release/tidegate
 test: ## all tests on SQLite and a disposable MySQL or MariaDB; ARGS="..." for the runner
 	@scripts/test $(ARGS)
 
+test-clients: ## other makers' clients: Postman, a browser, an OpenAPI validator; ARGS="..." for some of them
+	@scripts/test-clients $(ARGS)
+
 test-extending: ## the code of docs/EXTENDING.md, built and tested in a copy
 	@scripts/test-extending
 
 test-faults: ## the webhook inbox while the program and its database are killed (minutes)
 	@scripts/test-faults
 
+test-ops: ## nginx, Prometheus, the dashboard and a rolling restart of two nodes, all of them real
+	@scripts/test-ops $(ARGS)
+
+check-delivery: ## workflows, containers, the systemd unit and scripts, each by its validator
+	@scripts/check-delivery
+
+docker-env: ## the secrets of docker/compose.yml, made once
+	@scripts/docker-env
+
 bench-inbox: ## the webhook inbox beside bare clients of its database; ARGS="..." for the benchmark
 	@scripts/bench-inbox $(ARGS)
 
 # One profile and no RUSTFLAGS of our own, so that nothing is compiled twice.
-lint: ## format, clippy, documentation, dependency rules; warnings are errors
+lint: lint-code ## format, clippy, documentation, dependency rules; warnings are errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	$(CARGO) test --locked --quiet --workspace --test all architecture
+
+lint-code: ## format and clippy alone
 	$(CARGO) fmt --all --check
 	rustfmt --check --edition 2024 $(STEPS)
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
-	$(CARGO) test --locked --quiet --package tidegate-tests --test all architecture
 
 fmt: ## format the code
 	$(CARGO) fmt --all
