@@ -1,7 +1,7 @@
 //! Paths without a route: a file of the static folder if there is one, else 404.
 //!
 //! A file is sent in pieces, whatever its size. Entity tags, dates, conditions and ranges are
-//! those of `actix-files`; [`folder`] finds the file, [`policy`] says how it may be used.
+//! those of `actix-files`; `folder` finds the file, `policy` says how it may be used.
 
 mod folder;
 mod policy;
