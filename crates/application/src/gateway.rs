@@ -27,6 +27,8 @@ pub struct Gateway {
     changes: Arc<dyn SchemaChanges>,
     // What was known of other nodes' changes last; nothing before the first look.
     seen: Arc<Mutex<Option<HashMap<String, i64>>>>,
+    // Held from the noting of a change of this node's own until it counts as seen.
+    telling: Arc<tokio::sync::Mutex<()>>,
     own: String,
     audit: Audit,
 }
@@ -46,6 +48,7 @@ impl Gateway {
             users,
             changes,
             seen: Arc::default(),
+            telling: Arc::default(),
             own,
             audit: Audit::nowhere(),
         }
@@ -441,6 +444,17 @@ impl Gateway {
         })
     }
 
+    /// Whether there is a database of this name.
+    ///
+    /// # Errors
+    /// That the engine does not answer.
+    pub async fn has_database<P>(&self, _: &Authorized<P>, name: &str) -> Result<bool, AppError> {
+        let Some(name) = DatabaseName::existing(name, &self.own) else {
+            return Ok(false);
+        };
+        Ok(self.catalog.schema(&name).await?.is_some())
+    }
+
     pub(crate) fn name(&self, name: &str) -> Result<DatabaseName, AppError> {
         DatabaseName::existing(name, &self.own).ok_or_else(|| no_database(name))
     }
@@ -495,8 +509,10 @@ impl Gateway {
     /// When a database fails; what was not read is read by the next call. Reading a large schema
     /// takes its time, and whoever breaks it off has it begun anew.
     pub async fn follow_changes(&self) -> Result<(), StoreError> {
-        let now = self.changes.all().await?;
-        let seen = self.seen();
+        let (now, seen) = {
+            let _telling = self.telling.lock().await;
+            (self.changes.all().await?, self.seen())
+        };
         let Some(seen) = seen else {
             // Nothing was read before the first look that could be old.
             *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
@@ -519,6 +535,14 @@ impl Gateway {
         outcome
     }
 
+    /// Reads the databases anew that are in use. To be called now and then.
+    ///
+    /// # Errors
+    /// When a database fails; the others are read all the same.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.catalog.refresh().await
+    }
+
     fn saw(&self, name: &str, version: Option<i64>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(seen), Some(version)) = (seen.as_mut(), version) {
@@ -534,8 +558,27 @@ impl Gateway {
     /// Tells other nodes of a change that was made. That it cannot be told is no reason to say
     /// that it was not made.
     async fn announce(&self, database: &DatabaseName) {
-        if let Err(error) = self.changes.note(database).await {
-            tracing::warn!(%error, %database, "other nodes were not told of a changed schema");
+        let _telling = self.telling.lock().await;
+        let noted = match self.changes.note(database).await {
+            Ok(()) => self.changes.all().await,
+            Err(error) => Err(error),
+        };
+        match noted {
+            Ok(now) => self.saw_own(database.as_str(), &now),
+            Err(error) => {
+                tracing::warn!(%error, %database, "other nodes were not told of a changed schema");
+            }
+        }
+    }
+
+    /// After a change of this node's own its description is new already. Unless another node
+    /// changed something meanwhile, there is nothing more to read.
+    fn saw_own(&self, name: &str, now: &HashMap<String, i64>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(seen), Some(&version)) = (seen.as_mut(), now.get(name))
+            && version == seen.get(name).copied().unwrap_or(0) + 1
+        {
+            seen.insert(name.to_owned(), version);
         }
     }
 

@@ -38,12 +38,24 @@ pub enum StoreError {
         /// What exists: `database`, `table`, `user`.
         kind: &'static str,
     },
+    /// Something that only reads was about to write.
+    #[error("nothing can be written here")]
+    ReadOnly(#[source] Cause),
     /// The engine cannot do this at all (database users on SQLite, say).
     #[error("{0}")]
     Unsupported(String),
     /// The account of the gateway lacks the right to do this.
     #[error("the database account of the server may not do this")]
     Denied(#[source] Cause),
+    /// A routine or trigger of the database's own gave up, in words meant for whoever called
+    /// (`SIGNAL`).
+    #[error("{message}")]
+    Raised {
+        /// The SQLSTATE that it chose.
+        state: String,
+        /// What it said.
+        message: String,
+    },
     /// The rows that a caller streams in ended with an error of the caller's.
     #[error("{0}")]
     Input(#[from] QueryError),
@@ -54,6 +66,18 @@ pub enum StoreError {
 
 /// The engine's own error, boxed; for logs only.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// The cause of an `Unavailable`, with the SQLSTATE by which clients tell it from others: a
+/// deadlock (40P01), a lock (55P03), too many connections (53300).
+#[derive(Debug, Error)]
+#[error("{cause}")]
+pub struct Stated {
+    /// The SQLSTATE.
+    pub state: &'static str,
+    /// The engine's own error.
+    #[source]
+    pub cause: Cause,
+}
 
 /// The kind of a broken constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +140,8 @@ pub enum RejectionKind {
     Malformed,
     /// A generated column was written (428C9).
     Generated,
+    /// A number was divided by zero (22012).
+    Division,
     /// The row is too large, or anything else that is the statement's fault (22000).
     Other,
 }

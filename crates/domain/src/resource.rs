@@ -356,7 +356,7 @@ impl ListRequest {
     /// The query for it. The planner ends its order with the id.
     pub fn query(&self) -> Query {
         let filters = self.search.iter().map(|(column, part)| Filter {
-            column: (*column).to_owned(),
+            operand: (*column).into(),
             negated: false,
             condition: Condition::Like {
                 pattern: anywhere(part),
@@ -364,7 +364,8 @@ impl ListRequest {
             },
         });
         let order = OrderTerm {
-            column: self.sort.to_owned(),
+            embed: None,
+            operand: self.sort.into(),
             descending: self.descending,
             nulls: None,
         };
@@ -382,7 +383,7 @@ impl ListRequest {
 /// The condition that a column of whole numbers or truth values has this value.
 pub fn is(column: &str, value: impl ToString) -> Filter {
     Filter {
-        column: column.to_owned(),
+        operand: column.into(),
         negated: false,
         condition: Condition::Compare(Comparison::Eq, value.to_string()),
     }
@@ -455,7 +456,7 @@ mod tests {
         assert_eq!(
             query.filters,
             [Filter {
-                column: "name".into(),
+                operand: "name".into(),
                 negated: false,
                 condition: Condition::Like {
                     pattern: r"*50\%\_\*\\*".into(),
@@ -466,7 +467,7 @@ mod tests {
         let order: Vec<_> = query
             .order
             .iter()
-            .map(|term| (term.column.as_str(), term.descending))
+            .map(|term| (term.operand.column.as_str(), term.descending))
             .collect();
         assert_eq!(order, [("name", true)]);
         assert_eq!(

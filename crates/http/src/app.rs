@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use tidegate_application::accounts::Accounts;
 use tidegate_application::auth::Authenticator;
 use tidegate_application::gateway::Gateway;
+use tidegate_application::routines::Routines;
 use tidegate_application::rows::Rows;
 use tidegate_application::versions::Versions;
 use tidegate_domain::system::Randomness;
@@ -29,6 +30,7 @@ use crate::middleware::edge::{Edge, edge};
 use crate::middleware::gate::{Gate, gate};
 use crate::middleware::limits::Limits;
 use crate::middleware::measure::Measures;
+use crate::middleware::timing::timing;
 use crate::openapi::document;
 use crate::route::index::RouteIndex;
 use crate::route::{RouteSpec, register};
@@ -57,6 +59,8 @@ pub struct Services {
     pub gateway: Arc<Gateway>,
     /// Rows of tables.
     pub rows: Arc<Rows>,
+    /// Stored routines.
+    pub routines: Arc<Routines>,
     /// Draws request ids.
     pub randomness: Arc<dyn Randomness>,
 }
@@ -112,6 +116,14 @@ pub struct HttpOptions {
     pub require_if_match: bool,
     /// Whether answers are compressed for clients that ask for it.
     pub compression: bool,
+    /// Whether clients of `/rest/` may choose how a transaction ends (`Prefer: tx=`).
+    pub tx_override: bool,
+    /// Whether errors below `/rest/` tell no more than their code and message.
+    pub brief_errors: bool,
+    /// Whether answers below `/rest/` tell what took how long.
+    pub server_timing: bool,
+    /// Whether databases are described below `/rest/`.
+    pub describes_databases: bool,
     /// The folder whose files are served where no route is.
     pub static_dir: Option<PathBuf>,
 }
@@ -143,6 +155,10 @@ impl Default for HttpOptions {
             docs_public: false,
             require_if_match: false,
             compression: true,
+            tx_override: true,
+            brief_errors: false,
+            server_timing: false,
+            describes_databases: true,
             static_dir: None,
         }
     }
@@ -236,6 +252,7 @@ impl Layer {
             randomness: Arc::clone(&services.randomness),
             trusted_proxies: options.trusted_proxies.clone(),
             public_url: options.public_url.clone(),
+            brief_errors: options.brief_errors,
             leaving: options.leaving.clone(),
             measures: Arc::new(Measures::new(&routes)),
         };
@@ -293,6 +310,7 @@ impl Layer {
             // The last one is the outermost. The gate asks the database too (API keys,
             // passwords), so it runs on the shared runtime like the handlers.
             .wrap(from_fn(gate))
+            .wrap(from_fn(timing))
             .wrap_fn(move |request, service| on_runtime(runtime.clone(), service.call(request)))
             .wrap(from_fn(cors))
             .wrap(from_fn(compress))

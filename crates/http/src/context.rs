@@ -35,6 +35,8 @@ pub struct RequestContext {
     pub challenge: Challenge,
     /// The id of the trace that it belongs to, if it belongs to one (W3C Trace Context).
     pub trace_id: Option<String>,
+    /// Whether errors below `/rest/` tell no more than their code and message.
+    pub brief_errors: bool,
 }
 
 impl RequestContext {
@@ -45,6 +47,7 @@ impl RequestContext {
             trace_id: self.trace_id.clone(),
             place: Place::of(&self.path),
             challenge: self.challenge,
+            brief: self.brief_errors,
         }
     }
 

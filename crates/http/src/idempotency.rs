@@ -89,22 +89,30 @@ pub fn repeatable(
     let mut fingerprint = Fingerprint::of(request);
     fingerprint.update(body);
     Ok(Some(RepeatableRequest {
-        id: request_id(principal, request, &key),
+        id: request_id(principal, request, None, &key),
         fingerprint: fingerprint.finish(),
     }))
 }
 
-/// What names a request: a digest over principal, method, path and key.
-pub fn request_id(principal: &Principal, request: &HttpRequest, key: &str) -> String {
+/// What names a request: a digest over principal, method, path and key, and over the database
+/// where another one than the path's may be chosen.
+pub fn request_id(
+    principal: &Principal,
+    request: &HttpRequest,
+    database: Option<&str>,
+    key: &str,
+) -> String {
     let path = request.uri().path();
+    let user = principal.user.0.to_string();
     let parts = [
-        principal.user.0.to_string().as_str(),
+        user.as_str(),
         request.method().as_str(),
         path.strip_suffix('/').unwrap_or(path),
         key,
-    ]
-    .map(|part| format!("{part}\0"));
-    hex(Sha256::digest(parts.concat()))
+    ];
+    let parts = parts.into_iter().chain(database);
+    let text: String = parts.flat_map(|part| [part, "\0"]).collect();
+    hex(Sha256::digest(text))
 }
 
 /// A digest over what was sent: query, media type and body, and below `/rest/` what says how
@@ -118,13 +126,17 @@ impl Fingerprint {
             Place::Api => &["content-type"],
             Place::Rest => &["content-type", "accept", "prefer"],
         };
-        let headers = shapes.iter().map(|name| {
-            let value = request.headers().get(*name);
-            value.map_or(&[][..], HeaderValue::as_bytes)
-        });
         let mut digest = Sha256::new();
-        for part in std::iter::once(request.query_string().as_bytes()).chain(headers) {
-            digest.update(part);
+        digest.update(request.query_string());
+        digest.update(b"\0");
+        for name in shapes {
+            // All lines of the name count, as they do where they are read.
+            for (at, line) in request.headers().get_all(*name).enumerate() {
+                if at > 0 {
+                    digest.update(b"\n");
+                }
+                digest.update(line.as_bytes());
+            }
             digest.update(b"\0");
         }
         Self(digest)
@@ -225,6 +237,14 @@ mod tests {
         assert_ne!(first, of("/x?a=2", "application/json", "{}"));
         assert_ne!(first, of("/x?a=1", "text/csv", "{}"));
         assert_ne!(first, of("/x?a=1", "application/json", "{} "));
+        let preferring = |lines: [&str; 2]| {
+            let request = actix_web::test::TestRequest::with_uri("/rest/d/t")
+                .append_header(("prefer", lines[0]))
+                .append_header(("prefer", lines[1]))
+                .to_http_request();
+            Fingerprint::of(&request).finish()
+        };
+        assert_ne!(preferring(["a", "b"]), preferring(["a", "c"]));
         let accepting = |uri: &str, accept: &str| {
             let request = actix_web::test::TestRequest::with_uri(uri)
                 .insert_header(("accept", accept))

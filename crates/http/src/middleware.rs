@@ -3,7 +3,8 @@
 //! 1. [`edge`]: request id, span, access line, error bodies, security headers.
 //! 2. [`compress`]: content coding, and what it means for entity tags.
 //! 3. [`cors`]: preflights are answered, origins checked.
-//! 4. [`gate`]: length of the URL, version, limits, credentials, in this order.
+//! 4. [`timing`]: what took how long, below `/rest/`.
+//! 5. [`gate`]: length of the URL, version, limits, credentials, in this order.
 
 pub mod access_log;
 pub mod client;
@@ -14,4 +15,5 @@ pub mod gate;
 pub mod limits;
 pub mod measure;
 pub mod request_id;
+pub mod timing;
 pub mod trace;

@@ -37,6 +37,7 @@ pub fn all() -> Vec<RouteSpec> {
         databases::routes(),
         early::routes(),
         rest::handlers::routes(),
+        rest::rpc::routes(),
     ]
     .into_iter()
     .flatten()

@@ -18,6 +18,7 @@ use tidegate_application::crud::Crud;
 use tidegate_application::ended::EndedSessions;
 use tidegate_application::gateway::Gateway;
 use tidegate_application::idempotency::Idempotency;
+use tidegate_application::routines::Routines;
 use tidegate_application::rows::Rows;
 use tidegate_application::versions::Versions;
 use tidegate_domain::account::{
@@ -30,6 +31,8 @@ use tidegate_domain::gateway::port::{
     Encoding, MockDatabaseUsers, MockSchemaCatalog, MockSchemaChanges, MockSchemaEditor, RowInput,
     RowStore, RowsRead, Upserted, Written,
 };
+use tidegate_domain::gateway::routine::{Call, Called, Routine, RoutineStore, Shown};
+use tidegate_domain::gateway::schema::DatabaseSchema;
 use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::item::Item;
 use tidegate_domain::query::plan::{DeletePlan, InsertPlan, ReadPlan, UpdatePlan, UpsertPlan};
@@ -193,6 +196,11 @@ pub(crate) async fn services(database: bool) -> Services {
         Arc::new(MockSchemaChanges::new()),
         "tidegate".into(),
     ));
+    let routines = Arc::new(Routines::new(
+        Arc::clone(&gateway),
+        Arc::new(NoRows),
+        Planner::default(),
+    ));
     Services {
         authenticator: Arc::new(Authenticator::new(authenticator, policy)),
         accounts: Arc::new(Accounts::new(accounts, true)),
@@ -206,6 +214,7 @@ pub(crate) async fn services(database: bool) -> Services {
             Idempotency::new(clock.clone()),
         )),
         randomness,
+        routines,
     }
 }
 
@@ -388,6 +397,39 @@ impl RowStore for NoRows {
         _: &'b UpsertPlan,
         _: Option<&'d Once<'e, Upserted>>,
     ) -> Rowless<'f, Outcome<Upserted>>
+    where
+        Self: 'f,
+    {
+        rowless()
+    }
+}
+
+impl RoutineStore for NoRows {
+    fn routines<'a: 'f, 'b: 'f, 'f>(
+        &'a self,
+        _: &'b Arc<DatabaseSchema>,
+    ) -> Rowless<'f, Arc<[Arc<Routine>]>>
+    where
+        Self: 'f,
+    {
+        rowless()
+    }
+
+    fn newer<'a: 'f, 'b: 'f, 'f>(
+        &'a self,
+        _: &'b Arc<DatabaseSchema>,
+    ) -> Rowless<'f, Arc<[Arc<Routine>]>>
+    where
+        Self: 'f,
+    {
+        rowless()
+    }
+
+    fn call<'a: 'f, 'b: 'f, 'c: 'f, 'd: 'f, 'e: 'f, 'f>(
+        &'a self,
+        _: &'b Call<'c>,
+        _: &'d Shown<'e>,
+    ) -> Rowless<'f, Called>
     where
         Self: 'f,
     {

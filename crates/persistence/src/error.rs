@@ -11,21 +11,31 @@ mod sqlite;
 use sea_orm::{DbErr, RuntimeErr};
 use sqlx::mysql::MySqlDatabaseError;
 use tidegate_domain::error::{
-    Cause, Rejection, RejectionKind, StoreError, Violation, ViolationKind,
+    Cause, Rejection, RejectionKind, Stated, StoreError, Violation, ViolationKind,
 };
 
+use crate::gateway::pool::TooSlow;
+use crate::gateway::rows::cast::Uncast;
 use crate::measure::{Pool, timed_out};
+
+/// Said of statements that the engine finds too large to carry out.
+const TOO_COMPLEX: &str = "the statement is too complex; ask for less at a time";
 
 /// What an error means, before the cause is attached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Meaning {
     Unavailable,
+    // The same, with the SQLSTATE that clients know it by.
+    Busy(&'static str),
+    ReadOnly,
     Violation(ViolationKind, String),
     Timeout,
     Rejection(RejectionKind, Option<String>),
     Missing(&'static str),
     Exists(&'static str),
     Denied,
+    // What a routine or trigger says by itself: its SQLSTATE and its words.
+    Raised(String, String),
     Internal,
 }
 
@@ -33,12 +43,18 @@ impl Meaning {
     fn with(self, cause: impl Into<Cause>) -> StoreError {
         match self {
             Meaning::Unavailable => StoreError::Unavailable(cause.into()),
+            Meaning::Busy(state) => {
+                let cause = cause.into();
+                StoreError::Unavailable(Stated { state, cause }.into())
+            }
+            Meaning::ReadOnly => StoreError::ReadOnly(cause.into()),
             Meaning::Violation(kind, name) => StoreError::Constraint(Violation { kind, name }),
             Meaning::Timeout => StoreError::Timeout(cause.into()),
             Meaning::Rejection(kind, column) => StoreError::Value(Rejection { kind, column }),
             Meaning::Missing(kind) => StoreError::Missing { kind },
             Meaning::Exists(kind) => StoreError::Exists { kind },
             Meaning::Denied => StoreError::Denied(cause.into()),
+            Meaning::Raised(state, message) => StoreError::Raised { state, message },
             Meaning::Internal => StoreError::Internal(cause.into()),
         }
     }
@@ -49,6 +65,11 @@ impl Meaning {
 /// SQLite does not say which side of a foreign key broke: its plain violation is given
 /// as `ForeignKeyParent`, and only whoever sent a DELETE knows better.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    if let sqlx::Error::AnyDriverError(cause) = &error
+        && let Some(Uncast(refused)) = cause.downcast_ref()
+    {
+        return StoreError::Input(refused.clone());
+    }
     meaning(&error).with(error)
 }
 
@@ -68,7 +89,11 @@ pub(crate) fn db_err(error: DbErr) -> StoreError {
         // A server that came back before its schema was made: soon it will be.
         Meaning::Missing("database" | "table") => Meaning::Unavailable,
         // Own tables that are closed to us are the server's fault, never the client's.
-        Meaning::Missing(_) | Meaning::Exists(_) | Meaning::Denied => Meaning::Internal,
+        Meaning::Missing(_)
+        | Meaning::Exists(_)
+        | Meaning::Denied
+        | Meaning::Raised(..)
+        | Meaning::ReadOnly => Meaning::Internal,
         meaning => meaning,
     };
     meaning.with(error)
@@ -104,6 +129,9 @@ fn engines_error(error: &StoreError) -> Option<&dyn sqlx::error::DatabaseError> 
     let StoreError::Unavailable(cause) = error else {
         return None;
     };
+    let cause = cause
+        .downcast_ref::<Stated>()
+        .map_or(cause, |stated| &stated.cause);
     let inner =
         cause
             .downcast_ref::<sqlx::Error>()
@@ -122,11 +150,15 @@ fn engines_error(error: &StoreError) -> Option<&dyn sqlx::error::DatabaseError> 
 fn meaning(error: &sqlx::Error) -> Meaning {
     match error {
         sqlx::Error::Database(error) => match error.try_downcast_ref::<MySqlDatabaseError>() {
-            Some(error) => mysql::meaning(error.number(), error.message()),
+            Some(error) => match mysql::raised(error.number(), error.code()) {
+                Some(state) => Meaning::Raised(state.to_owned(), error.message().to_owned()),
+                None => mysql::meaning(error.number(), error.message()),
+            },
             None => sqlite::code(error.as_ref()).map_or(Meaning::Internal, |code| {
                 sqlite::meaning(code, error.message())
             }),
         },
+        sqlx::Error::AnyDriverError(error) if error.is::<TooSlow>() => Meaning::Timeout,
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
@@ -234,5 +266,10 @@ mod tests {
             let error = connection.execute(sql).await.unwrap_err();
             assert_eq!(meaning(&error), expected, "{sql}: {error}");
         }
+        let deep = format!("SELECT {}1", "1 + ".repeat(1100));
+        let deep = sqlx::raw_sql(sqlx::AssertSqlSafe(deep));
+        let error = connection.execute(deep).await.unwrap_err();
+        let expected = Meaning::Raised("54001".into(), TOO_COMPLEX.into());
+        assert_eq!(meaning(&error), expected, "{error}");
     }
 }

@@ -233,7 +233,7 @@ async fn count(
 }
 
 fn plan<R: Record>(place: &Place, query: &Query) -> Result<ReadPlan, StoreError> {
-    Ok(Planner::default().read(&Arc::new(table::<R>(place)), query)?)
+    Ok(Planner::default().read(None, &Arc::new(table::<R>(place)), query)?)
 }
 
 /// A statement of the printer for sea-orm.
@@ -300,6 +300,7 @@ fn table<R: Record>(place: &Place) -> Table {
             column_type: logical(definition.get_column_type()),
             nullable: definition.is_null(),
             default: None,
+            base: None,
             auto_increment: false,
             generated: None,
             comment: String::new(),

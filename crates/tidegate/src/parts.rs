@@ -8,7 +8,7 @@ use tidegate_migrations::Migrator;
 use tidegate_persistence::database::DatabaseOptions;
 use tidegate_persistence::gateway::open::{GatewayAdapters, GatewayError, GatewayOptions, open};
 
-use crate::config::{DatabaseTarget, Origins, Settings};
+use crate::config::{DatabaseTarget, ErrorVerbosity, Origins, Settings};
 
 fn url(settings: &Settings) -> Option<String> {
     match &settings.database.target {
@@ -34,6 +34,8 @@ pub(crate) fn gateway(settings: &Settings) -> Result<GatewayAdapters, GatewayErr
         data_dir: settings.data_dir.clone(),
         max_connections: settings.database.max_connections,
         acquire_timeout: settings.database.acquire_timeout,
+        statement_timeout: settings.rest.statement_timeout,
+        statements: settings.rest.functions.clone(),
     })
 }
 
@@ -104,6 +106,10 @@ pub(crate) fn http_options(settings: &Settings) -> HttpOptions {
         docs_public: settings.docs.public,
         require_if_match: settings.http.require_if_match,
         compression: settings.http.compression,
+        tx_override: settings.rest.tx_override,
+        brief_errors: settings.rest.error_verbosity == ErrorVerbosity::Minimal,
+        server_timing: settings.rest.server_timing,
+        describes_databases: settings.rest.openapi,
         static_dir: settings.static_dir.clone(),
         ..HttpOptions::default()
     }

@@ -137,6 +137,9 @@ pub(crate) async fn run(
     // First the one is asked for, then, when nobody is surprised by it any more, the other done.
     let (shutdown, closing) = (CancellationToken::new(), CancellationToken::new());
     let mut background = vec![refresher, tokio::spawn(follow_schemas(wired.clone()))];
+    if let Some(every) = settings.catalogue.reload {
+        background.push(tokio::spawn(reload_schemas(wired.clone(), every)));
+    }
     let options = parts::http_options(settings);
     background.push(tokio::spawn({
         let (shutdown, closing) = (shutdown.clone(), closing.clone());
@@ -317,6 +320,17 @@ async fn follow_schemas(wired: Wired) {
         if let Err(error) = wired.http.gateway.follow_changes().await {
             // That the database is away is told by whoever refreshes.
             tracing::debug!(%error, "changes of schemas cannot be followed");
+        }
+    }
+}
+
+/// Looks now and then at the schemas that are in use: what others than Tidegate change, nobody
+/// tells of.
+async fn reload_schemas(wired: Wired, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        if let Err(error) = wired.http.gateway.refresh().await {
+            tracing::warn!(%error, "a schema could not be read anew");
         }
     }
 }

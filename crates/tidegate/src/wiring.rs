@@ -12,6 +12,7 @@ use tidegate_application::gateway::Gateway;
 use tidegate_application::idempotency::Idempotency;
 use tidegate_application::inbox::{Inbox, InboxParts};
 use tidegate_application::jobs::{Jobs, JobsParts};
+use tidegate_application::routines::Routines;
 use tidegate_application::rows::Rows;
 use tidegate_application::versions::Versions;
 use tidegate_application::webhooks::{Webhooks, WebhooksParts};
@@ -143,6 +144,8 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
     let planner = Planner::new(Limits {
         max_rows: settings.rest.max_rows,
         full_table_writes: settings.rest.full_table_writes == FullTableWrites::Allow,
+        embed_depth: settings.rest.embed_depth,
+        aggregates: settings.rest.aggregates,
     });
     let idempotency = Idempotency::new(clock.clone());
     let rows = Rows::new(
@@ -152,6 +155,7 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
         planner,
         idempotency.clone(),
     );
+    let routines = Routines::new(gateway.clone(), adapters.routines, planner);
     let arrivals = ArrivalHub::new(stores.database().clone());
     let (webhooks, inbox) = wire_inbox(&settings, &stores, &arrivals, &idempotency, &audit)?;
     let (inbox, authenticator) = (Arc::new(inbox), Arc::new(authenticator));
@@ -187,6 +191,7 @@ pub(crate) fn wire(settings: Settings, stores: Stores) -> anyhow::Result<Wired> 
         versions,
         gateway,
         rows: Arc::new(rows),
+        routines: Arc::new(routines),
         randomness: randomness.clone(),
     };
     Ok(Wired {

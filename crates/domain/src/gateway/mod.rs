@@ -6,5 +6,7 @@ pub mod foreign_key;
 pub mod name;
 pub mod parse;
 pub mod port;
+pub mod routine;
 pub mod schema;
 pub mod value;
+pub mod zone;

@@ -38,6 +38,10 @@ pub trait SchemaCatalog: Send + Sync {
         &self,
         known: &Arc<DatabaseSchema>,
     ) -> Result<Option<Arc<DatabaseSchema>>, StoreError>;
+    /// Reads those anew that were asked for since the last call, and forgets the others. Whoever
+    /// asks meanwhile gets the old description. To be called now and then, so that changes become
+    /// known of which nobody tells.
+    async fn refresh(&self) -> Result<(), StoreError>;
     /// All databases but the reserved ones, by name, with counts and sizes asked of the engine.
     async fn databases(&self) -> Result<Vec<DatabaseSummary>, StoreError>;
 }
@@ -135,8 +139,10 @@ pub struct RowsRead {
 /// The outcome of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// How many rows were inserted, matched by the update, or deleted.
+    /// How many rows were inserted or merged, matched by the update, or deleted.
     pub rows: u64,
+    /// How many of them were inserted.
+    pub inserted: u64,
     /// The rows as a document, where the plan shows them.
     pub representation: Option<Bytes>,
 }

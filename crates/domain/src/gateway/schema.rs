@@ -69,6 +69,29 @@ impl Table {
         self.columns.iter().position(|column| column.name == name)
     }
 
+    /// The places of the columns that tell rows apart: the primary key's, or those of a unique
+    /// key without null; empty where there is none.
+    pub fn identity(&self) -> Vec<usize> {
+        if !self.primary_key.is_empty() {
+            return self.key_indexes();
+        }
+        let never_null = |names: &[String]| -> Option<Vec<usize>> {
+            let place = |name: &String| {
+                self.column_index(name)
+                    .filter(|at| self.columns.get(*at).is_some_and(|it| !it.nullable))
+            };
+            names.iter().map(place).collect()
+        };
+        let unique = self
+            .indexes
+            .iter()
+            .filter(|index| index.unique && !index.columns.is_empty());
+        unique
+            .filter_map(|index| never_null(&index.columns))
+            .min_by_key(Vec::len)
+            .unwrap_or_default()
+    }
+
     /// The places of the primary key's columns.
     pub fn key_indexes(&self) -> Vec<usize> {
         self.primary_key
@@ -97,6 +120,19 @@ pub struct Column {
     pub comment: String,
     /// The character set and collation, where the engine has them (`None` elsewhere).
     pub collation: Option<String>,
+    /// Of a view's column, the column that it shows as it is.
+    pub base: Option<Box<BaseColumn>>,
+}
+
+/// The column of a table, or of another view, that a view shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseColumn {
+    /// The table or view.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// Whether the view is made of that table alone, so that none of its rows stands in it twice.
+    pub alone: bool,
 }
 
 /// A computed column's expression.

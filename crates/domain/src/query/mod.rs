@@ -2,7 +2,8 @@
 //! and the pure planner between them ([`planner`]).
 
 pub mod ask;
+pub mod change;
 pub mod error;
 pub mod plan;
 pub mod planner;
-mod similar;
+pub(crate) mod similar;

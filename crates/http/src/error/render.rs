@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
@@ -49,7 +49,13 @@ pub struct ErrorContext {
     pub place: Place,
     /// The scheme that a 401 asks for.
     pub challenge: Challenge,
+    /// Whether below `/rest/` no more is told than the code and the message.
+    pub brief: bool,
 }
+
+/// By which clients learn the code of an error whose body they do not get (RFC 9209). They
+/// look for PostgREST's name.
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// The response for `error`.
 pub fn render(error: &ApiError, context: &ErrorContext) -> HttpResponse {
@@ -66,6 +72,12 @@ pub fn render(error: &ApiError, context: &ErrorContext) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, HeaderValue::from_static(media_type)));
     for (name, value) in &inner.headers {
         response.append_header((name.clone(), value.clone()));
+    }
+    if context.place == Place::Rest
+        && let Some(code) = body.get("code").and_then(Value::as_str)
+        && let Ok(value) = HeaderValue::from_str(&format!("PostgREST; error={code}"))
+    {
+        response.insert_header((PROXY_STATUS, value));
     }
     if status == StatusCode::UNAUTHORIZED {
         for challenge in challenges(inner.bearer_fault.as_deref(), context.challenge) {
@@ -114,6 +126,9 @@ fn rest(
     let mut body = Map::new();
     body.insert("code".into(), json!(code));
     body.insert("message".into(), json!(message));
+    if context.brief {
+        return (status, body, "application/json");
+    }
     body.insert(
         "details".into(),
         inner.rest.details.clone().unwrap_or(Value::Null),
@@ -211,6 +226,7 @@ mod tests {
             trace_id: None,
             place,
             challenge: Challenge::Bearer,
+            brief: false,
         }
     }
 
@@ -250,6 +266,19 @@ mod tests {
                 "type": "/problems/not_found", "title": "Not found", "status": 404,
                 "detail": "no table", "request_id": "r-1",
             })
+        );
+        let brief = ErrorContext {
+            brief: true,
+            ..context(Place::Rest)
+        };
+        let response = render(&error, &brief);
+        assert_eq!(
+            response.headers().get(PROXY_STATUS).unwrap(),
+            "PostgREST; error=PGRST205"
+        );
+        assert_eq!(
+            body(response),
+            json!({"code": "PGRST205", "message": "no table"})
         );
         assert_eq!(
             body(render(&error, &context(Place::Api)))["detail"],

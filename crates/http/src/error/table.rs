@@ -2,11 +2,11 @@
 //! below `/rest/` to a client of PostgREST (status, SQLSTATE or `PGRST` code).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::ALLOW;
+use actix_web::http::header::{ALLOW, CONTENT_RANGE};
 use tidegate_application::error::{AppError, Unauthenticated};
 use tidegate_domain::error::{
-    FieldError, InvalidInput, Rejection, RejectionKind, StoreError, Violation, ViolationKind,
-    escape_pointer,
+    FieldError, InvalidInput, Rejection, RejectionKind, Stated, StoreError, Violation,
+    ViolationKind, escape_pointer,
 };
 use tidegate_domain::permission::Denied;
 use tidegate_domain::query::error::{QueryError, ValueFault};
@@ -122,11 +122,24 @@ fn unprocessable(code: &'static str, detail: String, column: Option<&str>) -> Ap
 fn query(error: QueryError) -> ApiError {
     let message = error.to_string();
     match error {
-        QueryError::UnknownTable { similar, .. } => suggest(
-            ApiError::new(StatusCode::NOT_FOUND, "unknown_table", message).rest_code("PGRST205"),
-            "table",
+        QueryError::UnknownTable {
+            database,
+            table,
             similar,
-        ),
+        } => {
+            let shown: String = table.chars().filter(|c| !c.is_control()).take(64).collect();
+            let error = ApiError::new(StatusCode::NOT_FOUND, "unknown_table", message)
+                .rest_code("PGRST205")
+                .rest_message(format!(
+                    "Could not find the table '{database}.{shown}' in the schema cache"
+                ));
+            match similar {
+                Some(name) => {
+                    error.hint(format!("Perhaps you meant the table '{database}.{name}'"))
+                }
+                None => error,
+            }
+        }
         QueryError::UnknownColumn {
             column, similar, ..
         } => suggest(
@@ -169,9 +182,214 @@ fn query(error: QueryError) -> ApiError {
         QueryError::Body { .. } => {
             unprocessable("invalid_body", message, None).rest_code("PGRST102")
         }
+        QueryError::Unsupported { feature } => ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "not_implemented",
+            "Feature not implemented",
+        )
+        .rest_code("PGRST127")
+        .details(format!("{feature} are not supported")),
+        QueryError::UnknownType { .. } => {
+            unprocessable("unknown_type", message, None).rest_code("42704")
+        }
+        QueryError::Cast { .. } => unprocessable("cannot_cast", message, None).rest_code("42846"),
+        QueryError::Function { .. } => unprocessable("operator_mismatch", message, None)
+            .rest_code("42883")
+            .hint("No function matches this type; convert the column by a cast before it"),
+        QueryError::Grouping { .. } => {
+            unprocessable("not_grouped", message, None).rest_code("42803")
+        }
+        QueryError::AggregatesOff => {
+            unprocessable("aggregates_off", message, None).rest_code("PGRST123")
+        }
+        QueryError::Pattern { .. } => {
+            unprocessable("invalid_pattern", message, None).rest_code("2201B")
+        }
+        QueryError::SearchSyntax { .. } => {
+            unprocessable("invalid_search", message, None).rest_code("42601")
+        }
+        QueryError::NoRelationship { .. } | QueryError::AmbiguousRelationship { .. } => {
+            relationship(error, message)
+        }
+        QueryError::NotEmbedded { name } => unprocessable("not_embedded", message, None)
+            .rest_code("PGRST108")
+            .hint(format!(
+                "Verify that '{name}' is included in the 'select' query parameter."
+            )),
+        QueryError::RelatedOrder { origin, name } => unprocessable("related_order", message, None)
+            .rest_code("PGRST118")
+            .details(format!(
+                "'{origin}' and '{name}' do not form a many-to-one or one-to-one relationship"
+            )),
+        QueryError::EmbedFilter { .. } => unprocessable("embed_filter", message, None)
+            .rest_code("PGRST120")
+            .details("Only is null or not is null filters are allowed on embedded resources"),
+        QueryError::TooMuch { .. } => {
+            unprocessable("too_much", message, None).rest_code("PGRST100")
+        }
+        QueryError::TooManyAffected { rows } => unprocessable("too_many_rows", message, None)
+            .rest_code("PGRST124")
+            .details(format!("The query affects {rows} rows")),
+        QueryError::NotSingle { rows } => unprocessable("not_single", message, None)
+            .rest_status(StatusCode::NOT_ACCEPTABLE)
+            .rest_code("PGRST116")
+            .details(format!("The result contains {rows} rows")),
+        QueryError::NoSuchKey => unprocessable("no_such_key", message, None)
+            .rest_code("42P10")
+            .hint("Name the columns of the primary key or of a unique key in `on_conflict`"),
+        QueryError::KeyTwice => unprocessable("key_twice", message, None)
+            .rest_code("21000")
+            .hint("Name each key in one row of the body only"),
+        QueryError::PutFilters => unprocessable("put_filters", message, None)
+            .rest_status(StatusCode::METHOD_NOT_ALLOWED)
+            .rest_code("PGRST105"),
+        QueryError::PutKey => unprocessable("put_key", message, None).rest_code("PGRST115"),
+        QueryError::UnknownRoutine { .. } => routine(error, message),
+        QueryError::AmbiguousRoutine { .. } => unprocessable("ambiguous_routine", message, None)
+            .rest_status(StatusCode::MULTIPLE_CHOICES)
+            .rest_code("PGRST203")
+            .hint(
+                "Try renaming the parameters or the function itself in the database so \
+                     function overloading can be resolved",
+            ),
+        QueryError::NoRowsToLimit => {
+            unprocessable("no_rows_to_limit", message, None).rest_code("PGRST128")
+        }
+        QueryError::PastEnd { offset, total } => ApiError::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            "range_not_satisfiable",
+            message,
+        )
+        .rest_code("PGRST103")
+        .details(format!(
+            "An offset of {offset} was requested, but there are only {total} rows."
+        ))
+        .header(CONTENT_RANGE, &format!("*/{total}")),
+        QueryError::LargeResult { .. } => unprocessable("large_result", message, None)
+            .rest_code("54000")
+            .hint("Let the routine give fewer rows at a time"),
         QueryError::Duplicate { .. } => {
             unprocessable("duplicate_column", message, None).rest_code("42701")
         }
+    }
+}
+
+/// None of the relationships that were looked for, or too many.
+fn relationship(error: QueryError, message: String) -> ApiError {
+    match error {
+        QueryError::NoRelationship {
+            database,
+            origin,
+            target,
+            hint,
+            similar,
+        } => {
+            let by = hint.map_or_else(String::new, |hint| format!(" using the hint '{hint}'"));
+            let error = unprocessable("no_relationship", message, None)
+                .rest_code("PGRST200")
+                .details(format!(
+                    "Searched for a foreign key relationship between '{origin}' and '{target}'{by} \
+                     in the schema '{database}', but no matches were found."
+                ));
+            match similar {
+                Some(name) => {
+                    error.hint(format!("Perhaps you meant '{name}' instead of '{target}'."))
+                }
+                None => error,
+            }
+        }
+        QueryError::AmbiguousRelationship {
+            target, candidates, ..
+        } => {
+            let choices: Vec<String> = candidates
+                .iter()
+                .map(|candidate| format!("'{}'", candidate.choice))
+                .collect();
+            let details: Vec<serde_json::Value> = candidates
+                .into_iter()
+                .map(|candidate| {
+                    serde_json::json!({
+                        "cardinality": candidate.cardinality,
+                        "embedding": candidate.embedding,
+                        "relationship": candidate.relationship,
+                    })
+                })
+                .collect();
+            unprocessable("ambiguous_relationship", message, None)
+                .rest_status(StatusCode::MULTIPLE_CHOICES)
+                .rest_code("PGRST201")
+                .details(details)
+                .hint(format!(
+                    "Try changing '{target}' to one of the following: {}. \
+                     Find the desired relationship in the 'details' key.",
+                    choices.join(", ")
+                ))
+        }
+        // The caller sends no other.
+        other => ApiError::internal(other),
+    }
+}
+
+/// A routine that is not there, or takes other arguments.
+fn routine(error: QueryError, message: String) -> ApiError {
+    let QueryError::UnknownRoutine {
+        database,
+        routine,
+        arguments,
+        similar,
+    } = error
+    else {
+        return ApiError::internal(error);
+    };
+    let with = match arguments.as_slice() {
+        [] => " without parameters".to_owned(),
+        [one] => format!(" with parameter {one}"),
+        several => format!(" with parameters {}", several.join(", ")),
+    };
+    let error = ApiError::new(StatusCode::NOT_FOUND, "unknown_routine", message)
+        .rest_code("PGRST202")
+        .details(format!(
+            "Searched for the function {database}.{routine}{with}, but no matches were found in \
+             the schema cache."
+        ));
+    match similar {
+        Some(similar) => error.hint(format!("Perhaps you meant to call the function {similar}")),
+        None => error,
+    }
+}
+
+/// What a routine or trigger said by itself. `PTxyz` chooses the status, 45000 is PostgreSQL's
+/// P0001, and of the others the class decides.
+fn raised(state: String, message: String) -> ApiError {
+    let chosen = state.strip_prefix("PT").and_then(|digits| {
+        // An error answered as a success would have no body to tell of it.
+        let status = digits.parse().ok().filter(|it| (400..=599).contains(it))?;
+        StatusCode::from_u16(status).ok()
+    });
+    let class = state.get(..2).unwrap_or_default();
+    let status = match (chosen, state.as_str(), class) {
+        (Some(status), ..) => status,
+        (_, "25006", _) => StatusCode::METHOD_NOT_ALLOWED,
+        (_, "23503" | "23505", _) => StatusCode::CONFLICT,
+        (_, "42883" | "42P01", _) => StatusCode::NOT_FOUND,
+        (_, "42501", _) | (_, _, "28" | "0L" | "0P") => StatusCode::FORBIDDEN,
+        (_, _, "08" | "53") => StatusCode::SERVICE_UNAVAILABLE,
+        // 54001: what is asked is too complex, which nobody but the client can mend.
+        (_, "P0001" | "45000" | "54001", _) => StatusCode::BAD_REQUEST,
+        (_, _, "PT" | "P0" | "38" | "39" | "40" | "54" | "55" | "57" | "58" | "XX") => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let code = match state.as_str() {
+        "45000" => "P0001".to_owned(),
+        _ => state,
+    };
+    let error = ApiError::new(status, "raised", message).rest_code(code);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        error.header(ALLOW, "OPTIONS,POST")
+    } else {
+        error
     }
 }
 
@@ -189,7 +407,11 @@ fn store(error: StoreError) -> ApiError {
             "unavailable",
             "The database is not available at the moment; try again",
         )
-        .rest_code("PGRST001")
+        .rest_code(
+            cause
+                .downcast_ref::<Stated>()
+                .map_or("PGRST001", |cause| cause.state),
+        )
         .retry_after(RETRY_SECONDS)
         .cause(cause),
         StoreError::Constraint(violation) => constraint(&violation),
@@ -228,6 +450,16 @@ fn store(error: StoreError) -> ApiError {
         )
         .rest_code("42501")
         .cause(cause),
+        StoreError::ReadOnly(cause) => ApiError::new(
+            StatusCode::FORBIDDEN,
+            "read_only",
+            "cannot write in a read-only transaction",
+        )
+        .rest_status(StatusCode::METHOD_NOT_ALLOWED)
+        .rest_code("25006")
+        .header(ALLOW, "OPTIONS,POST")
+        .cause(cause),
+        StoreError::Raised { state, message } => raised(state, message),
         StoreError::Input(error) => query(error),
         StoreError::Internal(cause) => ApiError::internal(cause),
     }
@@ -235,10 +467,11 @@ fn store(error: StoreError) -> ApiError {
 
 fn constraint(violation: &Violation) -> ApiError {
     let name = &violation.name;
-    let named = if name.is_empty() {
-        String::new()
+    // SQLite does not name them all.
+    let [named, quoted] = if name.is_empty() {
+        [String::new(), String::new()]
     } else {
-        format!(" ({name})")
+        [format!(" ({name})"), format!(r#" "{name}""#)]
     };
     match violation.kind {
         ViolationKind::Unique => ApiError::new(
@@ -248,7 +481,7 @@ fn constraint(violation: &Violation) -> ApiError {
         )
         .rest_code("23505")
         .rest_message(format!(
-            r#"duplicate key value violates unique constraint "{name}""#
+            "duplicate key value violates unique constraint{quoted}"
         )),
         ViolationKind::ForeignKeyParent => ApiError::new(
             StatusCode::CONFLICT,
@@ -257,7 +490,7 @@ fn constraint(violation: &Violation) -> ApiError {
         )
         .rest_code("23503")
         .rest_message(format!(
-            r#"insert or update violates foreign key constraint "{name}""#
+            "insert or update violates foreign key constraint{quoted}"
         ))
         .details("The key is not present in the table that is referred to"),
         ViolationKind::ForeignKeyChild => ApiError::new(
@@ -267,7 +500,7 @@ fn constraint(violation: &Violation) -> ApiError {
         )
         .rest_code("23503")
         .rest_message(format!(
-            r#"update or delete violates foreign key constraint "{name}""#
+            "update or delete violates foreign key constraint{quoted}"
         ))
         .details("The key is still referred to from another table"),
         ViolationKind::NotNull => {
@@ -279,7 +512,7 @@ fn constraint(violation: &Violation) -> ApiError {
             )
             .rest_code("23502")
             .rest_message(format!(
-                r#"null value in column "{name}" violates not-null constraint"#
+                "null value in column{quoted} violates not-null constraint"
             ))
         }
         ViolationKind::Check => unprocessable(
@@ -288,7 +521,7 @@ fn constraint(violation: &Violation) -> ApiError {
             None,
         )
         .rest_code("23514")
-        .rest_message(format!(r#"the row violates check constraint "{name}""#)),
+        .rest_message(format!("the row violates check constraint{quoted}")),
     }
 }
 
@@ -298,6 +531,7 @@ fn rejected(rejection: Rejection) -> ApiError {
         RejectionKind::OutOfRange => ("is outside the range of the column", "22003"),
         RejectionKind::Malformed => ("is not of the type of the column", "22P02"),
         RejectionKind::Generated => ("is given for a generated column", "428C9"),
+        RejectionKind::Division => ("is divided by zero", "22012"),
         RejectionKind::Other => ("does not fit the table", "22000"),
     };
     let detail = match &rejection.column {

@@ -19,7 +19,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 
 /// The headers that a page's script may read.
-const EXPOSED: &str = "Content-Range, Content-Location, Location, Link, ETag, X-Total-Count, X-Request-Id, RateLimit, RateLimit-Policy, Retry-After, Idempotency-Replayed";
+const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Profile, Content-Range, Content-Type, Date, Location, Link, ETag, Preference-Applied, Proxy-Status, Range-Unit, Server-Timing, X-Total-Count, X-Request-Id, RateLimit, RateLimit-Policy, Retry-After, Idempotency-Replayed";
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// A day.
 const MAX_AGE: &str = "86400";

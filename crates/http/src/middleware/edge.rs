@@ -48,6 +48,8 @@ pub struct Edge {
     pub trusted_proxies: Vec<IpNet>,
     /// The base of links, if it is fixed.
     pub public_url: Option<String>,
+    /// Whether errors below `/rest/` tell no more than their code and message.
+    pub brief_errors: bool,
     /// Whether each answer is to be the last one of its connection.
     pub leaving: Leaving,
     /// Counts requests.
@@ -88,6 +90,7 @@ impl Edge {
             versioned: entry.is_some_and(|entry| entry.versioned(request.method())),
             challenge: entry.map(Entry::challenge).unwrap_or_default(),
             trace_id: None,
+            brief_errors: self.brief_errors,
         }
     }
 }

@@ -11,6 +11,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, web};
 use tidegate_application::auth::Authenticator;
+use tidegate_application::phase::{self, Phase};
 use tidegate_application::versions::Versions;
 use tidegate_domain::error::StoreError;
 use tracing::Instrument as _;
@@ -129,6 +130,7 @@ pub async fn gate<B: MessageBody + 'static>(
         Ok(allowance) => allowance,
         Err(error) => return Ok(request.error_response(error).map_into_right_body()),
     };
+    phase::ended(Phase::Credentials);
     let mut response = next.call(request).await?;
     if let Some(allowance) = allowance {
         allowance.add_to(response.headers_mut());

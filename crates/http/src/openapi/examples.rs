@@ -71,6 +71,7 @@ fn member(name: &str) -> Option<Value> {
         "size_bytes" => json!(16384),
         "stamp" => json!("0123456789ab"),
         "summary" => json!("Deletes sessions that are over"),
+        "function" => json!("deeper_than"),
         "table" | "table_name" => json!("ship"),
         "table_schema" => json!({"id": "INT PRIMARY KEY", "name": "VARCHAR(60) NOT NULL"}),
         "tables" => json!(3),

@@ -87,9 +87,10 @@ pub(super) struct Error {
 }
 
 #[rustfmt::skip]
-pub(super) const ERRORS: [Error; 20] = [
+pub(super) const ERRORS: [Error; 21] = [
     error(400, "Malformed", "Not the format that it should be", "malformed_json", "PGRST100", "The body is not JSON"),
     error(401, "Unauthenticated", "No credentials, or bad ones", "not_authenticated", "PGRST302", "Not authenticated"),
+    error(402, "Chosen", "A routine chose this status", "raised", "PT402", "Pay the dues first"),
     error(403, "Forbidden", "A right is missing", "forbidden", "42501", "Unauthorised access"),
     error(404, "NotFound", "Nothing is there", "not_found", "PGRST205", "There is no such record"),
     error(405, "MethodNotAllowed", "A view cannot be written", "read_only", "25006", "`arrivals` is a view, which cannot be written"),

@@ -41,6 +41,10 @@ pub(super) fn shows(route: RouteBuilder, status: u16, description: &'static str)
         .answers_as(status, description, rows())
         .answers_in("text/csv", status, description)
         .shown_as(json!("id,name,draught_m\n1,Tern,2.50\n"))
+        .answers_in("application/vnd.pgrst.object+json", status, description)
+        .shown_as(json!({"id": 1, "name": "Tern", "draught_m": 2.50}))
+        .answers_in("application/vnd.pgrst.array+json", status, description)
+        .shown_as(shown())
 }
 
 /// What a read may ask for.
@@ -54,18 +58,30 @@ pub(super) fn reading(route: RouteBuilder) -> RouteBuilder {
         ))
         .parameter(header(
             "Prefer",
-            "`count=exact` counts all rows that fit, for `Content-Range`",
+            "`count=exact`, `count=planned` or `count=estimated` count all rows that fit, for \
+             `Content-Range`; `timezone=Europe/Oslo` shows instants there",
         ))
-        .parameter(header("Accept", "`application/json` or `text/csv`"))
+        .parameter(header(
+            "Accept",
+            "`application/json`, `text/csv`, or `application/vnd.pgrst.object+json` for exactly one \
+             row; with `nulls=stripped` members that are null are left out",
+        ))
 }
 
 /// What an insert may ask for.
 pub(super) fn inserting(route: RouteBuilder) -> RouteBuilder {
-    showing(route).parameter(query(
-        "columns",
-        text(),
-        "Which members of the rows count, by a comma list; others are passed over",
-    ))
+    showing(route)
+        .parameter(query(
+            "columns",
+            text(),
+            "Which members of the rows count, by a comma list; others are passed over",
+        ))
+        .parameter(query(
+            "on_conflict",
+            text(),
+            "By which unique key a row is known to be there already, with `Prefer: resolution=`; \
+             without it by the primary key",
+        ))
 }
 
 /// What a change or a deletion may ask for.
@@ -73,8 +89,12 @@ pub(super) fn changing(route: RouteBuilder) -> RouteBuilder {
     showing(filtering(route))
 }
 
+/// The answer where a select embeds by more than one relationship.
+const AMBIGUOUS: &str = "Several relationships lead to what `select` embeds; they are told";
+
 fn choosing(route: RouteBuilder) -> RouteBuilder {
     filtering(route)
+        .answers_plain(300, AMBIGUOUS)
         .parameter(query("select", text(), "Which columns, by a comma list"))
         .parameter(query(
             "order",
@@ -85,6 +105,7 @@ fn choosing(route: RouteBuilder) -> RouteBuilder {
 
 fn showing(route: RouteBuilder) -> RouteBuilder {
     route
+        .answers_plain(300, AMBIGUOUS)
         .parameter(query(
             "select",
             text(),
@@ -92,7 +113,10 @@ fn showing(route: RouteBuilder) -> RouteBuilder {
         ))
         .parameter(header(
             "Prefer",
-            "`return=representation` shows the rows; `count=exact` counts them",
+            "`return=representation` shows the rows, `return=headers-only` says where a new one is; \
+             `count=exact` counts them; `resolution=merge-duplicates` and `ignore-duplicates` let new \
+             rows meet those that are there; `missing=default`, `tx=rollback`, `timezone=Europe/Oslo`, \
+             and with `handling=strict` also `max-affected=10`",
         ))
 }
 

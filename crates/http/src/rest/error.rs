@@ -21,7 +21,7 @@ pub(super) fn fault(
         (_, "PGRST106") => "wrong_profile",
         (_, "PGRST107") => "not_acceptable",
         (_, "PGRST108") => "not_embedded",
-        (_, "PGRST117") => "method_not_allowed",
+        (_, "PGRST101" | "PGRST117") => "method_not_allowed",
         (_, "PGRST122") => "invalid_preferences",
         (_, "PGRST127") => "not_implemented",
         _ => "invalid_request",

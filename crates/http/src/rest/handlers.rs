@@ -1,16 +1,16 @@
 //! The routes of the row interface and the short routes, hung into the server.
 
 use actix_web::http::Method;
-use actix_web::http::StatusCode;
 use actix_web::http::header::ALLOW;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use tidegate_domain::permission::{ReadRows, WriteRows};
 
 use super::documents::{self, changing, inserting, reading, shows};
+use super::profile::Target;
 use super::short::{self, InsertData, Window};
-use super::{ALLOW_READ_ONLY, ALLOW_WRITABLE, read, write};
-use crate::app::Services;
+use super::{allowed, describe, read, write};
+use crate::app::{HttpOptions, Services};
 use crate::auth::Require;
 use crate::error::ApiError;
 use crate::extract::{Query, path};
@@ -39,7 +39,23 @@ pub fn routes() -> Vec<RouteSpec> {
         .sent_as(documents::sent())
         .body("text/csv", None)
         .sent_as(documents::SENT_AS_CSV.into())
+        .body("application/x-www-form-urlencoded", None)
+        .sent_as("name=Tern&draught_m=2.50".into())
         .parameter(idempotency::parameter());
+    let put = RouteSpec::of(
+        Method::PUT,
+        TABLE,
+        "putRow",
+        "Stores one row under its key: inserts it, or changes the one that is there",
+    )
+    .description(
+        "The filters name the primary key and nothing else: `id=eq.7`. The row has the same key.",
+    )
+    .tag("rows")
+    .access(Access::WriteRows)
+    .body("application/json", None)
+    .sent_as(json!({"id": 7, "name": "Tern", "draught_m": 2.50}))
+    .answers_plain(204, "Stored");
     let change = RouteSpec::patch(
         TABLE,
         "updateRows",
@@ -75,14 +91,39 @@ pub fn routes() -> Vec<RouteSpec> {
             201,
             "Inserted; the rows with `Prefer: return=representation`",
         )
+        .answers_plain(200, "All rows were there already, and were merged")
         .answers_plain(409, refused.clone())
         .to(insert_rows),
+        shows(
+            shows(changing(put), 201, "The row, which is new"),
+            200,
+            "The row, which was there",
+        )
+        .answers_plain(405, "The filters are not those of the primary key")
+        .answers_plain(409, "A constraint refuses the row")
+        .to(put_row),
         shows(changing(change), 200, shown)
             .answers_plain(409, "A constraint refuses a row")
             .to(update_rows),
         shows(changing(delete), 200, shown)
             .answers_plain(409, "Other rows refer to one of them")
             .to(delete_rows),
+        RouteSpec::get(
+            "/rest/{db}",
+            "describeDatabase",
+            "What may be done with a database",
+        )
+        .description(
+            "Its tables, views and routines as OpenAPI 3.1, or as Swagger 2.0 where `Accept` names \
+             application/openapi+json, which is what clients of PostgREST ask for.",
+        )
+        .tag("rows")
+        .access(Access::ReadRows)
+        .answers_in("application/json", 200, "OpenAPI 3.1")
+        .shown_as(json!({"openapi": "3.1.0", "paths": {"/ship": {"get": {"tags": ["ship"]}}}}))
+        .answers_in("application/openapi+json", 200, "Swagger 2.0")
+        .shown_as(json!({"swagger": "2.0", "definitions": {"ship": {"type": "object"}}}))
+        .to(describe_database),
         RouteSpec::of(
             Method::OPTIONS,
             TABLE,
@@ -129,8 +170,9 @@ async fn read_rows(
     services: web::Data<Services>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (database, table) = names(&request)?;
-    read::answer(&services.rows, &auth, &request, &database, &table).await
+    let at = Target::of(&services, &auth, &request).await?;
+    let answer = read::answer(&services.rows, &auth, &request, &at.database, &at.table).await?;
+    Ok(at.mark(answer))
 }
 
 async fn insert_rows(
@@ -139,15 +181,16 @@ async fn insert_rows(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let (database, table) = names(&request)?;
-    write::insert(
+    let at = Target::of(&services, &auth, &request).await?;
+    let answer = write::insert(
         &services.rows,
         &auth,
         &request,
         payload.into_inner(),
-        (&database, &table),
+        (&at.database, &at.table),
     )
-    .await
+    .await?;
+    Ok(at.mark(answer))
 }
 
 async fn update_rows(
@@ -156,15 +199,16 @@ async fn update_rows(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let (database, table) = names(&request)?;
-    write::update(
+    let at = Target::of(&services, &auth, &request).await?;
+    let answer = write::update(
         &services.rows,
         &auth,
         &request,
         payload.into_inner(),
-        (&database, &table),
+        (&at.database, &at.table),
     )
-    .await
+    .await?;
+    Ok(at.mark(answer))
 }
 
 async fn delete_rows(
@@ -172,8 +216,28 @@ async fn delete_rows(
     services: web::Data<Services>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (database, table) = names(&request)?;
-    write::delete(&services.rows, &auth, &request, &database, &table).await
+    let at = Target::of(&services, &auth, &request).await?;
+    let names = (at.database.as_str(), at.table.as_str());
+    let answer = write::delete(&services.rows, &auth, &request, names).await?;
+    Ok(at.mark(answer))
+}
+
+async fn put_row(
+    Require(auth): Require<WriteRows>,
+    services: web::Data<Services>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let at = Target::of(&services, &auth, &request).await?;
+    let answer = write::put(
+        &services.rows,
+        &auth,
+        &request,
+        payload.into_inner(),
+        (&at.database, &at.table),
+    )
+    .await?;
+    Ok(at.mark(answer))
 }
 
 async fn row_methods(
@@ -181,25 +245,28 @@ async fn row_methods(
     services: web::Data<Services>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (database, table) = names(&request)?;
-    let table = services
-        .gateway
-        .table(&auth, &database, &table)
-        .await
-        .map_err(|error| {
-            let error = ApiError::from(error);
-            if error.status() == StatusCode::NOT_FOUND {
-                error.rest_code("PGRST205")
-            } else {
-                error
-            }
-        })?;
-    let allow = if table.writable {
-        ALLOW_WRITABLE
-    } else {
-        ALLOW_READ_ONLY
-    };
-    Ok(HttpResponse::Ok().insert_header((ALLOW, allow)).finish())
+    let at = Target::of(&services, &auth, &request).await?;
+    let table = services.rows.table(&auth, &at.database, &at.table).await?;
+    let answer = HttpResponse::Ok()
+        .insert_header((ALLOW, allowed(&table)))
+        .finish();
+    Ok(at.mark(answer))
+}
+
+async fn describe_database(
+    Require(auth): Require<ReadRows>,
+    services: web::Data<Services>,
+    options: web::Data<HttpOptions>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    if !options.describes_databases {
+        return Err(describe::switched_off());
+    }
+    let at = Target::of(&services, &auth, &request).await?;
+    let schema = services.gateway.list_tables(&auth, &at.database).await?;
+    let routines = services.routines.list(&auth, &at.database).await?;
+    let answer = describe::answer(&request, &schema, &routines, options.version)?;
+    Ok(at.mark(answer))
 }
 
 async fn insert_data(

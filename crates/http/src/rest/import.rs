@@ -67,16 +67,7 @@ async fn store(target: &Target<'_>, file: &mut File<'_>) -> Result<Reply<Written
         .iter()
         .map(|column| header.iter().position(|name| name == column))
         .collect();
-    let plan = target
-        .rows
-        .plan_insert(
-            target.auth,
-            target.database,
-            target.table,
-            columns,
-            target.returning,
-        )
-        .await?;
+    let plan = target.plan(columns).await?;
 
     let reader = Cells {
         plan: &plan,

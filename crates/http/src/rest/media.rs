@@ -1,18 +1,126 @@
 //! Which form of answer a client accepts, and which form of body it sends.
 
 use actix_web::http::StatusCode;
+use bytes::Bytes;
 use mime::Mime;
 use tidegate_domain::gateway::port::Encoding;
 
 use super::error::fault;
+use super::strip::Stripper;
 use crate::error::ApiError;
 
-/// The media type of an answer.
-#[must_use]
-pub fn content_type(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Json => "application/json; charset=utf-8",
-        Encoding::Csv => "text/csv; charset=utf-8",
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// How rows are written.
+    pub encoding: Encoding,
+    /// Whether there has to be one row, which then stands without a list.
+    pub single: bool,
+    /// Whether members that are null are left out.
+    pub stripped: bool,
+}
+
+impl Form {
+    /// A list of objects.
+    pub const JSON: Self = Self {
+        encoding: Encoding::Json,
+        single: false,
+        stripped: false,
+    };
+    const OFFERED: [Self; 5] = [
+        Self::JSON,
+        Self {
+            encoding: Encoding::Csv,
+            ..Self::JSON
+        },
+        Self {
+            single: true,
+            ..Self::JSON
+        },
+        Self {
+            single: true,
+            stripped: true,
+            ..Self::JSON
+        },
+        Self {
+            stripped: true,
+            ..Self::JSON
+        },
+    ];
+
+    /// Its media type.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match (self.encoding, self.single, self.stripped) {
+            (Encoding::Csv, ..) => "text/csv; charset=utf-8",
+            (_, false, false) => "application/json; charset=utf-8",
+            (_, true, false) => "application/vnd.pgrst.object+json; charset=utf-8",
+            (_, true, true) => "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8",
+            (_, false, true) => "application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8",
+        }
+    }
+
+    /// A whole document of rows, or of one row, in this form.
+    #[must_use]
+    pub fn written(self, rows: Bytes) -> Bytes {
+        let rows = if self.single {
+            // The brackets of the list.
+            let inner = rows.slice(1.min(rows.len())..rows.len().saturating_sub(1));
+            if inner.is_empty() {
+                Bytes::from_static(b"null")
+            } else {
+                inner
+            }
+        } else {
+            rows
+        };
+        if self.stripped {
+            Stripper::default().piece(&rows).into()
+        } else {
+            rows
+        }
+    }
+
+    /// How exactly a range names this form; `None` when it does not. A range with parameters
+    /// that mean something else than the plain type does not.
+    fn specificity(self, range: &Mime) -> Option<u8> {
+        let mut nulls = false;
+        let plain = range.params().all(|(name, value)| {
+            nulls = nulls || (name == "nulls" && value == "stripped");
+            name == "q"
+                || (name == "charset" && value.as_str().eq_ignore_ascii_case("utf-8"))
+                || (name == "nulls" && value == "stripped")
+        });
+        if !plain {
+            return None;
+        }
+        let (kind, subtype) = (range.type_().as_str(), range.subtype().as_str());
+        let suffix = range.suffix().map(|suffix| suffix.as_str());
+        let own = match (kind, subtype, suffix) {
+            ("application", "json", None) if !nulls => Some(Self::JSON),
+            ("text", "csv", None) if !nulls => Some(Self {
+                encoding: Encoding::Csv,
+                ..Self::JSON
+            }),
+            ("application", "vnd.pgrst.object", None | Some("json")) => Some(Self {
+                single: true,
+                stripped: nulls,
+                ..Self::JSON
+            }),
+            ("application", "vnd.pgrst.array", None | Some("json")) => Some(Self {
+                stripped: nulls,
+                ..Self::JSON
+            }),
+            _ => None,
+        };
+        let general = !self.single && !self.stripped;
+        match (kind, subtype) {
+            _ if own == Some(self) => Some(2),
+            ("application", "*") if general && self.encoding == Encoding::Json => Some(1),
+            ("text", "*") if general && self.encoding == Encoding::Csv => Some(1),
+            ("*", "*") if general => Some(0),
+            _ => None,
+        }
     }
 }
 
@@ -22,25 +130,23 @@ pub fn content_type(encoding: Encoding) -> &'static str {
 ///
 /// # Errors
 /// 406 when nothing that is offered is accepted.
-pub fn negotiate<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Encoding, ApiError> {
+pub fn negotiate<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Form, ApiError> {
     let accept = headers.into_iter().collect::<Vec<_>>().join(",");
     let ranges: Vec<(Mime, u16)> = accept
         .split(',')
         .filter_map(|range| weighted(range.trim()))
         .collect();
     if accept.split(',').all(|range| range.trim().is_empty()) {
-        return Ok(Encoding::Json);
+        return Ok(Form::JSON);
     }
-    let mut best: Option<(u16, usize, Encoding)> = None;
-    for (encoding, kind, subtype) in [
-        (Encoding::Json, "application", "json"),
-        (Encoding::Csv, "text", "csv"),
-    ] {
+    let mut best: Option<(u16, usize, Form)> = None;
+    for form in Form::OFFERED {
         let matching = ranges
             .iter()
             .enumerate()
             .filter_map(|(place, (range, weight))| {
-                specificity(range, kind, subtype).map(|specificity| (specificity, *weight, place))
+                form.specificity(range)
+                    .map(|specificity| (specificity, *weight, place))
             });
         // Of ranges that are equally specific, the first one speaks for the form.
         let Some((_, weight, place)) = matching.reduce(|a, b| if b.0 > a.0 { b } else { a }) else {
@@ -49,10 +155,10 @@ pub fn negotiate<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Encod
         let better =
             best.is_none_or(|(most, first, _)| weight > most || (weight == most && place < first));
         if weight > 0 && better {
-            best = Some((weight, place, encoding));
+            best = Some((weight, place, form));
         }
     }
-    best.map(|(_, _, encoding)| encoding).ok_or_else(|| {
+    best.map(|(_, _, form)| form).ok_or_else(|| {
         let asked = accept
             .chars()
             .filter(|c| !c.is_control())
@@ -63,7 +169,7 @@ pub fn negotiate<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Encod
             "PGRST107",
             format!("None of these media types are available: {asked}"),
         )
-        .hint("Ask for application/json or text/csv")
+        .hint("Ask for application/json, text/csv or application/vnd.pgrst.object+json")
     })
 }
 
@@ -86,21 +192,6 @@ fn weighted(range: &str) -> Option<(Mime, u16)> {
     Some((range, weight))
 }
 
-/// How exactly a range names a type; `None` when it does not. A range with parameters that
-/// mean something else than the plain type (`application/json;nulls=stripped`) does not.
-fn specificity(range: &Mime, kind: &str, subtype: &str) -> Option<u8> {
-    let plain = range.suffix().is_none()
-        && range.params().all(|(name, value)| {
-            name == "q" || (name == "charset" && value.as_str().eq_ignore_ascii_case("utf-8"))
-        });
-    match (range.type_().as_str(), range.subtype().as_str()) {
-        (a, b) if a == kind && b == subtype && plain => Some(2),
-        (a, "*") if a == kind => Some(1),
-        ("*", "*") => Some(0),
-        _ => None,
-    }
-}
-
 /// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyType {
@@ -108,6 +199,8 @@ pub enum BodyType {
     Json,
     /// CSV.
     Csv,
+    /// A form.
+    Form,
 }
 
 /// Reads the `Content-Type` header.
@@ -129,7 +222,7 @@ pub fn body_type(header: Option<&str>) -> Result<BodyType, ApiError> {
             "PGRST102",
             format!("Content-Type not acceptable: {asked}"),
         )
-        .hint("Send application/json or text/csv, in UTF-8")
+        .hint("Send application/json, text/csv or application/x-www-form-urlencoded, in UTF-8")
     };
     let header: Mime = header.parse().map_err(|_| refused())?;
     let utf8 = header.get_param("charset").is_none_or(|charset| {
@@ -144,6 +237,7 @@ pub fn body_type(header: Option<&str>) -> Result<BodyType, ApiError> {
     ) {
         ("application", "json", None) if utf8 => Ok(BodyType::Json),
         ("text", "csv", None) if utf8 => Ok(BodyType::Csv),
+        ("application", "x-www-form-urlencoded", None) if utf8 => Ok(BodyType::Form),
         _ => Err(refused()),
     }
 }
@@ -170,16 +264,82 @@ mod tests {
                 "text/html, application/xhtml+xml, */*;q=0.8",
                 Encoding::Json,
             ),
-            (
-                "application/vnd.pgrst.object+json, application/json;q=0.1",
-                Encoding::Json,
-            ),
             ("nonsense, text/csv", Encoding::Csv),
         ] {
-            assert_eq!(negotiate([accept]).unwrap(), encoding, "{accept}");
+            let form = Form {
+                encoding,
+                ..Form::JSON
+            };
+            assert_eq!(negotiate([accept]).unwrap(), form, "{accept}");
         }
-        assert_eq!(negotiate(["text/html", "text/csv"]).unwrap(), Encoding::Csv);
-        assert_eq!(negotiate([]).unwrap(), Encoding::Json);
+        let csv = negotiate(["text/html", "text/csv"]).unwrap();
+        assert_eq!(csv.content_type(), "text/csv; charset=utf-8");
+        assert_eq!(negotiate([]).unwrap(), Form::JSON);
+    }
+
+    #[test]
+    fn one_object_and_stripped_nulls_are_forms_of_their_own() {
+        for (accept, single, stripped) in [
+            ("application/vnd.pgrst.object+json", true, false),
+            ("application/vnd.pgrst.object", true, false),
+            (
+                "application/vnd.pgrst.object+json;nulls=stripped",
+                true,
+                true,
+            ),
+            (
+                "application/vnd.pgrst.object;nulls=stripped;q=0.5",
+                true,
+                true,
+            ),
+            (
+                "application/vnd.pgrst.array+json;nulls=stripped",
+                false,
+                true,
+            ),
+            ("application/vnd.pgrst.array+json", false, false),
+            (
+                "application/vnd.pgrst.object+json, application/json;q=0.1",
+                true,
+                false,
+            ),
+            (
+                "application/vnd.pgrst.object+json, application/json",
+                true,
+                false,
+            ),
+            (
+                "application/json, application/vnd.pgrst.object+json",
+                false,
+                false,
+            ),
+            ("application/vnd.pgrst.object+json;q=0.5, */*", false, false),
+        ] {
+            let form = Form {
+                single,
+                stripped,
+                ..Form::JSON
+            };
+            assert_eq!(negotiate([accept]).unwrap(), form, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_document_of_one_row_loses_its_list() {
+        let form = |single, stripped| Form {
+            single,
+            stripped,
+            ..Form::JSON
+        };
+        let rows = Bytes::from_static(br#"[{"a":1,"b":null}]"#);
+        for (single, stripped, text) in [
+            (false, false, r#"[{"a":1,"b":null}]"#),
+            (true, false, r#"{"a":1,"b":null}"#),
+            (true, true, r#"{"a":1}"#),
+            (false, true, r#"[{"a":1}]"#),
+        ] {
+            assert_eq!(form(single, stripped).written(rows.clone()), text);
+        }
     }
 
     #[test]
@@ -188,7 +348,7 @@ mod tests {
             "text/html",
             "image/*",
             "application/json;q=0",
-            "application/vnd.pgrst.object+json",
+            "application/vnd.pgrst.plan+json",
             "application/json;nulls=stripped",
             "nonsense",
             "application/json;charset=latin1",
@@ -202,17 +362,18 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_json_or_csv_in_utf8() {
+    fn bodies_are_json_csv_or_forms_in_utf8() {
         for (header, expected) in [
             (None, BodyType::Json),
             (Some(""), BodyType::Json),
             (Some("application/json; charset=UTF-8"), BodyType::Json),
             (Some("text/csv"), BodyType::Csv),
+            (Some("application/x-www-form-urlencoded"), BodyType::Form),
         ] {
             assert_eq!(body_type(header).unwrap(), expected);
         }
         for header in [
-            "application/x-www-form-urlencoded",
+            "multipart/form-data",
             "text/plain",
             "x",
             "text/csv; charset=latin1",

@@ -7,6 +7,7 @@
 //! hangs them into the server.
 
 pub mod body;
+mod describe;
 mod documents;
 mod error;
 pub mod grammar;
@@ -14,10 +15,13 @@ pub mod handlers;
 mod import;
 pub mod media;
 pub mod prefer;
+mod profile;
 pub mod range;
 pub mod read;
 mod repeat;
+pub(crate) mod rpc;
 pub mod short;
+mod strip;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -25,18 +29,20 @@ mod tests;
 pub mod write;
 
 use actix_web::HttpRequest;
-use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderName;
-
-use self::error::fault;
-use crate::error::ApiError;
+use tidegate_domain::gateway::schema::Table;
 
 /// What an answer depends on beside the URL.
-const VARY: &str = "Accept, Prefer, Range, Authorization";
+const VARY: &str = "Accept, Accept-Profile, Prefer, Range, Authorization";
 
-/// The methods of a table that can be written, and of a view that cannot.
-const ALLOW_WRITABLE: &str = "OPTIONS,GET,HEAD,POST,PATCH,DELETE";
-const ALLOW_READ_ONLY: &str = "OPTIONS,GET,HEAD";
+/// The methods of a table or view, for `Allow`. Only by a primary key a row can be put.
+fn allowed(table: &Table) -> &'static str {
+    match (table.writable, table.primary_key.is_empty()) {
+        (false, _) => "OPTIONS,GET,HEAD",
+        (true, true) => "OPTIONS,GET,HEAD,POST,PATCH,DELETE",
+        (true, false) => "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE",
+    }
+}
 
 /// All headers of one name that are text. Others are as good as absent.
 fn texts(request: &HttpRequest, name: HeaderName) -> impl Iterator<Item = &str> {
@@ -44,43 +50,4 @@ fn texts(request: &HttpRequest, name: HeaderName) -> impl Iterator<Item = &str> 
         .headers()
         .get_all(name)
         .filter_map(|value| value.to_str().ok())
-}
-
-/// PostgREST's choice of a schema, for reads and for writes.
-const ACCEPT_PROFILE: HeaderName = HeaderName::from_static("accept-profile");
-const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
-
-/// The path names the database. A header that names another one must not be passed over:
-/// the rows would come from, or go to, the wrong place.
-fn check_profile(
-    request: &HttpRequest,
-    header: HeaderName,
-    database: &str,
-) -> Result<(), ApiError> {
-    let Some(value) = request.headers().get(&header) else {
-        return Ok(());
-    };
-    if value.as_bytes() == database.as_bytes() {
-        return Ok(());
-    }
-    let name = value.as_bytes().iter();
-    if !name
-        .clone()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_$-".contains(byte))
-    {
-        return Err(fault(
-            StatusCode::BAD_REQUEST,
-            "PGRST100",
-            format!("{header} is not the name of a database"),
-        ));
-    }
-    let name = String::from_utf8_lossy(value.as_bytes());
-    Err(fault(
-        StatusCode::NOT_ACCEPTABLE,
-        "PGRST106",
-        format!("Invalid schema: {name}"),
-    )
-    .hint(format!(
-        "The path chooses the database: this one is {database}"
-    )))
 }

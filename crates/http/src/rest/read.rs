@@ -5,22 +5,27 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, body};
-use futures_util::TryStreamExt;
+use bytes::{Bytes, BytesMut};
+use futures_util::{TryStreamExt, stream};
 use percent_encoding::utf8_percent_encode;
 use tidegate_application::rows::Rows;
 use tidegate_domain::gateway::port::RowStream;
 use tidegate_domain::permission::{Authorized, ReadRows};
+use tidegate_domain::query::error::QueryError;
 
 use super::grammar::{self, Pairs};
+use super::media::Form;
 use super::prefer::Preferences;
-use super::{ACCEPT_PROFILE, VARY, check_profile, media, range, texts};
+use super::strip::Stripper;
+use super::{VARY, media, range, texts};
 use crate::error::ApiError;
 
 /// `Prefer` (RFC 7240).
 pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// `Preference-Applied` (RFC 7240).
 pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const RANGE_UNIT: HeaderName = HeaderName::from_static("range-unit");
+/// The unit of a `Range`, in PostgREST's way.
+pub(super) const RANGE_UNIT: HeaderName = HeaderName::from_static("range-unit");
 
 /// Answers a read. The rows leave as they arrive; dropping the response drops the query.
 ///
@@ -33,30 +38,65 @@ pub async fn answer(
     database: &str,
     table: &str,
 ) -> Result<HttpResponse, ApiError> {
-    check_profile(request, ACCEPT_PROFILE, database)?;
-    let encoding = media::negotiate(texts(request, ACCEPT))?;
-    let preferences = Preferences::parse(texts(request, PREFER))?;
+    let form = media::negotiate(texts(request, ACCEPT))?;
+    let preferences = Preferences::of(request)?;
     let pairs = grammar::decode(request.query_string())?;
     let mut query = grammar::parse_pairs(&pairs)?.query;
     query.count = preferences.count;
+    query.zone = preferences.zone();
     if request.method() == Method::GET {
         let unit = texts(request, RANGE_UNIT).next();
         range::narrow(&mut query, texts(request, RANGE).next(), unit)?;
     }
 
-    let read = rows.read(auth, database, table, &query, encoding).await?;
+    let read = rows
+        .read(auth, database, table, &query, form.encoding)
+        .await?;
     let status = range::status(query.offset, read.returned, read.total)?;
 
+    if form.single && read.returned != 1 {
+        let rows = read.returned;
+        return Err(QueryError::NotSingle { rows }.into());
+    }
     let mut response = HttpResponse::build(status);
     response
-        .insert_header((CONTENT_TYPE, media::content_type(encoding)))
+        .insert_header((CONTENT_TYPE, form.content_type()))
+        .insert_header((RANGE_UNIT, "items"))
         .insert_header((
             CONTENT_RANGE,
             range::content_range(query.offset, read.returned, read.total),
         ))
         .insert_header((CONTENT_LOCATION, location(database, table, &pairs)));
     finish(&mut response, preferences.applied_to_read());
-    Ok(send(request, response, read.body))
+    let body = shaped(form, request, read.body).await?;
+    Ok(send(request, response, body))
+}
+
+/// The rows in the form that was asked for.
+async fn shaped(form: Form, request: &HttpRequest, rows: RowStream) -> Result<RowStream, ApiError> {
+    if request.method() == Method::HEAD {
+        return Ok(rows);
+    }
+    if form.single {
+        let row = form.written(whole(rows).await?);
+        return Ok(Box::pin(stream::once(async { Ok(row) })));
+    }
+    if !form.stripped {
+        return Ok(rows);
+    }
+    let mut stripper = Stripper::default();
+    Ok(Box::pin(
+        rows.map_ok(move |piece| Bytes::from(stripper.piece(&piece))),
+    ))
+}
+
+/// A document of few rows, as a whole.
+pub(super) async fn whole(rows: RowStream) -> Result<Bytes, ApiError> {
+    let whole = rows.try_fold(BytesMut::new(), async |mut whole, piece| {
+        whole.extend_from_slice(&piece);
+        Ok(whole)
+    });
+    Ok(whole.await?.freeze())
 }
 
 /// Headers that all answers have.

@@ -18,16 +18,17 @@ pub(super) struct Keyed {
 }
 
 impl Keyed {
-    /// The write of a request that has a key.
+    /// The write of a request that has a key, into a database that not only the path may name.
     ///
     /// # Errors
     /// A header that is no key.
     pub(super) fn of(
         auth: &Authorized<WriteRows>,
         request: &HttpRequest,
+        database: Option<&str>,
     ) -> Result<Option<Self>, ApiError> {
         Ok(key(request)?.map(|key| Self {
-            id: request_id(auth.principal(), request, &key),
+            id: request_id(auth.principal(), request, database, &key),
             fingerprint: OnceLock::new(),
         }))
     }

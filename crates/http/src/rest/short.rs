@@ -57,7 +57,7 @@ pub async fn insert_data(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let keyed = Keyed::of(auth, request)?;
+    let keyed = Keyed::of(auth, request, None)?;
     let body = json::text(request, payload).await?;
     if let Some(keyed) = &keyed {
         keyed.whole(request, &body);

@@ -142,6 +142,7 @@ impl RowStore for FakeStore {
             let rows: Vec<_> = batches.into_iter().flatten().collect();
             let written = Written {
                 rows: rows.len() as u64,
+                inserted: rows.len() as u64,
                 representation: shown(plan.returning().is_some()),
             };
             self.inserted.lock().unwrap().extend(rows);
@@ -164,6 +165,7 @@ impl RowStore for FakeStore {
         };
         let written = Written {
             rows,
+            inserted: 0,
             representation: shown(plan.returning().is_some()),
         };
         Box::pin(async { Ok(written) })
@@ -178,6 +180,7 @@ impl RowStore for FakeStore {
         self.deletes.lock().unwrap().push(plan.clone());
         let written = Written {
             rows: self.returned,
+            inserted: 0,
             representation: shown(plan.returning().is_some()),
         };
         Box::pin(async { Ok(written) })
@@ -229,6 +232,7 @@ fn column(name: &str, column_type: ColumnType, nullable: bool) -> Column {
         column_type,
         nullable,
         default: None,
+        base: None,
         auto_increment: name == "id",
         generated: None,
         comment: String::new(),
@@ -414,8 +418,9 @@ async fn answer(
     }
     match *request.method() {
         Method::POST => write::insert(rows, &allowed(WriteRows), request, payload, names).await,
+        Method::PUT => write::put(rows, &allowed(WriteRows), request, payload, names).await,
         Method::PATCH => write::update(rows, &allowed(WriteRows), request, payload, names).await,
-        Method::DELETE => write::delete(rows, &allowed(WriteRows), request, names.0, names.1).await,
+        Method::DELETE => write::delete(rows, &allowed(WriteRows), request, names).await,
         _ => read::answer(rows, &allowed(ReadRows), request, names.0, names.1).await,
     }
 }

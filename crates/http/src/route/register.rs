@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, guard, web};
 use futures_util::FutureExt as _;
 
 use crate::error::ApiError;
+use crate::rest::rpc;
 use crate::route::index::patterns;
 use crate::route::{RouteInfo, RouteSpec};
 
@@ -37,18 +38,46 @@ fn rank(segment: &str) -> u8 {
     }
 }
 
-/// The resources of a sorted table, for one worker.
+/// The resources of a sorted table, for one worker. Those that begin with the same word stand in
+/// a scope of it: actix tries one after the other, and a word costs far less than a pattern.
 pub fn configure(routes: &[RouteSpec], config: &mut web::ServiceConfig) {
-    for group in routes.chunk_by(|a, b| a.info().path == b.info().path) {
-        config.service(resource(group));
+    let word = |route: &RouteSpec| literal(&route.info().path).map(str::to_owned);
+    for scoped in routes.chunk_by(|a, b| literal(&a.info().path) == literal(&b.info().path)) {
+        let same_path = scoped.chunk_by(|a, b| a.info().path == b.info().path);
+        match scoped.first().and_then(word) {
+            Some(word) => {
+                let scope = same_path.fold(web::scope(&word), |scope, group| {
+                    scope.service(resource(group, word.len()))
+                });
+                config.service(scope);
+            }
+            None => {
+                for group in same_path {
+                    config.service(resource(group, 0));
+                }
+            }
+        }
     }
 }
 
-fn resource(group: &[RouteSpec]) -> impl HttpServiceFactory + use<> {
+/// The first segment of a path with its slash, where it is a word.
+fn literal(path: &str) -> Option<&str> {
+    let end = path.get(1..)?.find('/').map_or(path.len(), |at| at + 1);
+    let segment = path.get(..end)?;
+    (segment.len() > 1 && !segment.contains(['{', '}'])).then_some(segment)
+}
+
+/// The resource of a path, of which the scope has taken so many bytes.
+fn resource(group: &[RouteSpec], taken: usize) -> impl HttpServiceFactory + use<> {
     let infos: Vec<Arc<RouteInfo>> = group.iter().map(|route| Arc::clone(&route.info)).collect();
     let own_head = infos.iter().any(|info| info.method == Method::HEAD);
     let path = infos.first().map_or("/", |info| &info.path);
-    let mut resource = web::resource(patterns(path));
+    let mut resource = web::resource(
+        patterns(path)
+            .iter()
+            .filter_map(|pattern| pattern.get(taken..).map(str::to_owned))
+            .collect::<Vec<_>>(),
+    );
     for route in group {
         let method = route.info.method.clone();
         let made = (route.make)();
@@ -88,7 +117,9 @@ fn other_method(request: &HttpRequest, allow: &str) -> Result<HttpResponse, ApiE
             .insert_header((ALLOW, allow))
             .finish())
     } else {
-        Err(ApiError::method_not_allowed(allow))
+        let pattern = request.match_pattern().unwrap_or_default();
+        let special = rpc::other_method(&pattern, request.method());
+        Err(special.unwrap_or_else(|| ApiError::method_not_allowed(allow)))
     }
 }
 

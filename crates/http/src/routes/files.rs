@@ -58,6 +58,7 @@ pub async fn fallback(
 
 fn nothing() -> ApiError {
     ApiError::not_found("There is nothing at this path; /docs lists what there is")
+        .rest_message("Invalid path specified in request URL")
 }
 
 fn send(opened: Opened, request: &HttpRequest) -> Result<HttpResponse, ApiError> {

@@ -3,13 +3,15 @@
 
 use tidegate_domain::error::{RejectionKind, ViolationKind};
 
-use super::Meaning;
 use super::message::{last_part, name_after};
+use super::{Meaning, TOO_COMPLEX};
 
 /// How the meaning of a number is made from its message.
 #[derive(Clone, Copy)]
 enum Class {
     Unavailable,
+    Busy(&'static str),
+    ReadOnly,
     Timeout,
     Denied,
     Unique,
@@ -18,39 +20,41 @@ enum Class {
     NotNull,
     Check,
     Value(RejectionKind),
+    // What the statement may not do, or cannot: its SQLSTATE, and words for the client.
+    Refused(&'static str, &'static str),
     Missing(&'static str),
     Exists(&'static str),
 }
 
-use RejectionKind::{Generated, Malformed, Other, OutOfRange, TooLong};
+use RejectionKind::{Division, Generated, Malformed, Other, OutOfRange, TooLong};
 
 const NUMBERS: &[(&[u16], Class)] = &[
-    // Locks and deadlocks, a changed snapshot or table definition: try again.
-    (
-        &[1205, 1213, 1020, 1412, 1614, 1615, 1637, 3572],
-        Class::Unavailable,
-    ),
-    // Too many connections, shutdown, killed, blocked host, lost connection, read-only replica.
+    // Deadlocks, locks, a changed snapshot or table definition: try again.
+    (&[1213], Class::Busy("40P01")),
+    (&[1205, 3572], Class::Busy("55P03")),
+    (&[1020, 1412, 1614, 1615], Class::Busy("40001")),
+    // Too many connections or statements.
+    (&[1040, 1203, 1226], Class::Busy("53300")),
+    // A replica, which others write; what only reads.
+    (&[1290, 1836], Class::Busy("25006")),
+    (&[1792], Class::ReadOnly),
+    // Shutdown, killed, blocked host, lost connection.
     (
         &[
-            1040, 1042, 1043, 1053, 1077, 1079, 1080, 1129, 1152, 1158, 1159, 1160, 1161, 1184,
+            1042, 1043, 1053, 1077, 1079, 1080, 1129, 1152, 1158, 1159, 1160, 1161, 1184,
         ],
         Class::Unavailable,
     ),
-    (
-        &[1203, 1226, 1290, 1836, 1927, 3032, 3168, 4031],
-        Class::Unavailable,
-    ),
+    (&[1637, 1927, 3032, 3168, 4031], Class::Unavailable),
     // Client-side numbers, which proxies pass on.
     (
         &[2002, 2003, 2005, 2006, 2012, 2013, 2055],
         Class::Unavailable,
     ),
-    // Disk, memory, threads, table space.
-    (
-        &[1021, 1030, 1037, 1038, 1041, 1114, 1135],
-        Class::Unavailable,
-    ),
+    // Disk and table space, memory, threads.
+    (&[1021, 1114], Class::Busy("53100")),
+    (&[1037, 1038, 1041], Class::Busy("53200")),
+    (&[1030, 1135], Class::Unavailable),
     (&[1317, 1969, 3024], Class::Timeout),
     (
         &[
@@ -64,7 +68,7 @@ const NUMBERS: &[(&[u16], Class)] = &[
     ),
     (&[1216, 1452], Class::Parent),
     (&[1217, 1451, 1701, 1834, 3730], Class::Child),
-    (&[1048, 1263, 1364], Class::NotNull),
+    (&[1048, 1263, 1364, 1423], Class::NotNull),
     (&[3819, 4025], Class::Check),
     (&[1406], Class::Value(TooLong)),
     (&[1264, 1441, 1690], Class::Value(OutOfRange)),
@@ -73,11 +77,47 @@ const NUMBERS: &[(&[u16], Class)] = &[
         Class::Value(Malformed),
     ),
     (&[1906, 3105], Class::Value(Generated)),
-    // A row, packet or document too large, a division by zero, a password too weak.
+    (&[1365], Class::Value(Division)),
+    // Points and other shapes.
+    (&[1416, 3037], Class::Value(Malformed)),
+    // Views that cannot be written, or not so.
     (
-        &[1118, 1139, 1153, 1301, 1365, 1819, 3157],
-        Class::Value(Other),
+        &[1369],
+        Class::Refused("44000", "new row violates check option for view"),
     ),
+    (
+        &[1288, 1348, 1393, 1394, 1395],
+        Class::Refused("0A000", "the view cannot be changed in this way"),
+    ),
+    // A routine or trigger that changes the table which it is read or changed for.
+    (
+        &[1442],
+        Class::Refused("0A000", "a table is changed while a statement uses it"),
+    ),
+    // What arguments make a routine say.
+    (
+        &[1172, 1242],
+        Class::Refused("21000", "more than one row returned where one is expected"),
+    ),
+    (&[1339], Class::Refused("20000", "case not found")),
+    (
+        &[1436, 1456],
+        Class::Refused("54001", "stack depth limit exceeded"),
+    ),
+    (&[1390], Class::Refused("54001", TOO_COMPLEX)),
+    // Regular expressions that MySQL does not understand, or that cost it too much.
+    (
+        &[3684, 3698, 3699, 3700],
+        Class::Refused("54001", "the regular expression is too complex"),
+    ),
+    (
+        &[
+            3685, 3686, 3687, 3688, 3689, 3690, 3691, 3692, 3693, 3694, 3695, 3696, 3697, 3887,
+        ],
+        Class::Refused("2201B", "invalid regular expression"),
+    ),
+    // A row, packet or document too large, a password too weak.
+    (&[1118, 1139, 1153, 1301, 1819, 3157], Class::Value(Other)),
     // Definitions of tables that do not hold together.
     (
         &[
@@ -103,6 +143,8 @@ const NUMBERS: &[(&[u16], Class)] = &[
     (&[1008, 1049], Class::Missing("database")),
     (&[1051, 1109, 1146, 1932], Class::Missing("table")),
     (&[1054], Class::Missing("column")),
+    // One that is not there, or takes another number of arguments than it did.
+    (&[1305, 1318], Class::Missing("routine")),
     (&[1091, 1176], Class::Missing("column or key")),
     (&[1133, 1141, 1147, 1269, 1410], Class::Missing("user")),
     (&[1007], Class::Exists("database")),
@@ -131,6 +173,8 @@ pub(super) fn meaning(number: u16, message: &str) -> Meaning {
     match class {
         None => Meaning::Internal,
         Some(Class::Unavailable) => Meaning::Unavailable,
+        Some(Class::Busy(state)) => Meaning::Busy(state),
+        Some(Class::ReadOnly) => Meaning::ReadOnly,
         Some(Class::Timeout) => Meaning::Timeout,
         Some(Class::Denied) => Meaning::Denied,
         Some(Class::Unique) => {
@@ -160,9 +204,17 @@ pub(super) fn meaning(number: u16, message: &str) -> Meaning {
             });
             Meaning::Rejection(kind, column)
         }
+        Some(Class::Refused(state, words)) => Meaning::Raised(state.into(), words.into()),
         Some(Class::Missing(kind)) => Meaning::Missing(kind),
         Some(Class::Exists(kind)) => Meaning::Exists(kind),
     }
+}
+
+/// The SQLSTATE of an error that a routine or trigger raised by itself (`SIGNAL`). 45000 is set
+/// aside for them, and so is what begins like PostgREST's states that choose a status; any other
+/// state comes with a number of its own, unless the routine chose that as well.
+pub(super) fn raised(number: u16, state: Option<&str>) -> Option<&str> {
+    state.filter(|state| number == 1644 || *state == "45000" || state.starts_with("PT"))
 }
 
 /// Whether `NOWAIT` met a lock: MySQL has a number for that, MariaDB calls it a wait that took
@@ -270,7 +322,7 @@ mod tests {
             (
                 1213,
                 "Deadlock found when trying to get lock; try restarting transaction",
-                Meaning::Unavailable,
+                Meaning::Busy("40P01"),
             ),
             (
                 1969,
@@ -297,6 +349,29 @@ mod tests {
                 1005,
                 "Can't create table `d`.`t` (errno: 150 \"Foreign key constraint is incorrectly formed\")",
                 Meaning::Rejection(Other, None),
+            ),
+            (
+                1369,
+                "CHECK OPTION failed `d`.`big`",
+                Meaning::Raised(
+                    "44000".into(),
+                    "new row violates check option for view".into(),
+                ),
+            ),
+            (
+                3688,
+                "Syntax error in regular expression on line 1, character 3.",
+                Meaning::Raised("2201B".into(), "invalid regular expression".into()),
+            ),
+            (
+                1416,
+                "Cannot get geometry object from data you send to the GEOMETRY field",
+                Meaning::Rejection(Malformed, None),
+            ),
+            (
+                1423,
+                "Field of view 'd.v' underlying table doesn't have a default value",
+                Meaning::Violation(ViolationKind::NotNull, String::new()),
             ),
             (
                 1064,

@@ -3,7 +3,17 @@
 
 use tidegate_domain::error::{RejectionKind, ViolationKind};
 
-use super::Meaning;
+use super::{Meaning, TOO_COMPLEX};
+
+/// How the errors begin that tell of a limit of the engine.
+const TOO_LARGE: [&str; 6] = [
+    "Expression tree is too large",
+    "parser stack overflow",
+    "too many SQL variables",
+    "too many terms in compound",
+    "at most 64 tables in a join",
+    "too many columns",
+];
 
 /// The extended result code of an error; sqlx hands it out as text.
 pub(super) fn code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
@@ -33,6 +43,11 @@ pub(super) fn meaning(code: i32, message: &str) -> Meaning {
         // _NOTNULL, _CHECK.
         1299 => Meaning::Violation(ViolationKind::NotNull, column()),
         275 => Meaning::Violation(ViolationKind::Check, detail()),
+        // _FUNCTION: a pattern that makes too large a program.
+        1043 => Meaning::Raised(
+            "54001".into(),
+            "the regular expression is too complex".into(),
+        ),
         // _DATATYPE: the wrong type in a STRICT table, `... column t.c`.
         3091 => {
             let column = message
@@ -47,10 +62,17 @@ pub(super) fn meaning(code: i32, message: &str) -> Meaning {
 fn primary(code: i32, message: &str) -> Meaning {
     match code {
         1 => plain(message),
-        // PERM, READONLY, AUTH.
-        3 | 8 | 23 => Meaning::Denied,
-        // BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL, SCHEMA.
-        5 | 6 | 7 | 10 | 13 | 14 | 15 | 17 => Meaning::Unavailable,
+        // PERM, AUTH.
+        3 | 23 => Meaning::Denied,
+        // READONLY.
+        8 => Meaning::ReadOnly,
+        // BUSY, LOCKED.
+        5 | 6 => Meaning::Busy("55P03"),
+        // NOMEM, FULL.
+        7 => Meaning::Busy("53200"),
+        13 => Meaning::Busy("53100"),
+        // IOERR, CANTOPEN, PROTOCOL, SCHEMA.
+        10 | 14 | 15 | 17 => Meaning::Unavailable,
         // INTERRUPT.
         9 => Meaning::Timeout,
         // TOOBIG.
@@ -82,6 +104,8 @@ fn plain(message: &str) -> Meaning {
         Meaning::Rejection(RejectionKind::Generated, column)
     } else if message.starts_with("malformed JSON") || message.starts_with("bad JSON") {
         Meaning::Rejection(RejectionKind::Malformed, None)
+    } else if TOO_LARGE.iter().any(|text| message.starts_with(text)) {
+        Meaning::Raised("54001".into(), TOO_COMPLEX.into())
     } else if message.starts_with("integer overflow") {
         Meaning::Rejection(RejectionKind::OutOfRange, None)
     } else {
@@ -121,20 +145,25 @@ mod tests {
                 "cannot store TEXT value in INTEGER column t.a",
                 Meaning::Rejection(RejectionKind::Malformed, Some("a".into())),
             ),
-            (5, "database is locked", Meaning::Unavailable),
-            (261, "database is locked", Meaning::Unavailable),
-            (517, "database is locked", Meaning::Unavailable),
-            (262, "database table is locked", Meaning::Unavailable),
+            (5, "database is locked", Meaning::Busy("55P03")),
+            (261, "database is locked", Meaning::Busy("55P03")),
+            (517, "database is locked", Meaning::Busy("55P03")),
+            (262, "database table is locked", Meaning::Busy("55P03")),
             (9, "interrupted", Meaning::Timeout),
             (
                 1032,
                 "attempt to write a readonly database",
-                Meaning::Denied,
+                Meaning::ReadOnly,
             ),
-            (13, "database or disk is full", Meaning::Unavailable),
+            (13, "database or disk is full", Meaning::Busy("53100")),
             (14, "unable to open database file", Meaning::Unavailable),
             (11, "database disk image is malformed", Meaning::Internal),
             (1, "near \"x\": syntax error", Meaning::Internal),
+            (
+                1,
+                "Expression tree is too large (maximum depth 1000)",
+                Meaning::Raised("54001".into(), TOO_COMPLEX.into()),
+            ),
         ];
         for (code, message, expected) in cases {
             assert_eq!(meaning(code, message), expected, "{code} {message}");

@@ -4,7 +4,7 @@
 //! on with it. Several requests for a database that is not known yet share one discovery.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ struct Entry {
     asking: tokio::sync::Mutex<()>,
     // How many questions were begun.
     questions: AtomicU64,
+    // Whether somebody asked since it was last refreshed.
+    used: AtomicBool,
 }
 
 struct Known {
@@ -120,7 +122,11 @@ impl Catalog {
             .collect();
         tables.extend(table.clone());
         // The other tables are as old as before, so this answers no later question.
-        entry.know(known.question, Some(Arc::new(schema(database, tables))));
+        entry.known.store(Some(Arc::new(Known {
+            schema: Some(Arc::new(schema(database, tables))),
+            since: known.since,
+            question: known.question,
+        })));
         Ok(table)
     }
 
@@ -216,6 +222,7 @@ impl SchemaCatalog for Catalog {
         database: &DatabaseName,
     ) -> Result<Option<Arc<DatabaseSchema>>, StoreError> {
         let entry = self.entry(database);
+        entry.used.store(true, Ordering::Relaxed);
         let known = |entry: &Entry| {
             entry
                 .known
@@ -267,6 +274,27 @@ impl SchemaCatalog for Catalog {
             Some(now) if now.since.elapsed() < BELIEVED_FOR => Ok(None),
             _ => self.ask(&entry, &known.name).await,
         }
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        let mut used = Vec::new();
+        self.lock().retain(|name, entry| {
+            let is_used = entry.used.swap(false, Ordering::Relaxed);
+            if is_used {
+                used.push(name.clone());
+            }
+            // One that somebody holds is about to be used.
+            is_used || Arc::strong_count(entry) > 1
+        });
+        let mut outcome = Ok(());
+        // One after the other, so that requests are not kept from connections.
+        for name in used {
+            // One that cannot be read keeps nobody from learning of the others.
+            if let Err(error) = self.reload(&name).await {
+                outcome = Err(error);
+            }
+        }
+        outcome
     }
 
     async fn databases(&self) -> Result<Vec<DatabaseSummary>, StoreError> {
@@ -344,6 +372,27 @@ mod tests {
         let answer = tokio::time::timeout(Duration::from_secs(10), catalog.schema(&shop)).await;
         assert!(answer.unwrap().unwrap().is_some());
         assert!(reload.await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_used_is_refreshed_and_what_is_not_is_forgotten() {
+        let asked = Arc::new(AtomicUsize::default());
+        let catalog = Catalog::over(Box::new(Slow {
+            asked: Arc::clone(&asked),
+            there: true,
+        }));
+        let (shop, other) = (shop(), DatabaseName::new("other", "tidegate").unwrap());
+        catalog.schema(&shop).await.unwrap();
+        catalog.schema(&other).await.unwrap();
+        catalog.refresh().await.unwrap();
+        assert_eq!((asked.load(Ordering::SeqCst), catalog.ages().0), (4, 2));
+        catalog.schema(&shop).await.unwrap();
+        catalog.refresh().await.unwrap();
+        assert_eq!((asked.load(Ordering::SeqCst), catalog.ages().0), (5, 1));
+        catalog.refresh().await.unwrap();
+        assert_eq!((asked.load(Ordering::SeqCst), catalog.ages().0), (5, 0));
+        // Whoever asks then has it read as at the first time.
+        assert!(catalog.schema(&shop).await.unwrap().is_some());
     }
 
     #[tokio::test]

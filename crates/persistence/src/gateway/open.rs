@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{DatabaseUsers, RowStore, SchemaCatalog, SchemaEditor};
+use tidegate_domain::gateway::routine::RoutineStore;
 
 use super::accounts::{MySqlAccounts, NoAccounts};
 use super::catalog::Catalog;
 use super::editor::Editor;
+use super::mysql::routines::MySqlRoutines;
 use super::mysql::rows::MySqlRows;
 use super::pool::{MySqlPool, MySqlPoolOptions, SqliteFiles, SqliteFilesOptions};
+use super::routines::statements::NamedStatement;
+use super::sqlite::routines::SqliteRoutines;
 use super::sqlite::rows::SqliteRows;
 use crate::backup::GATEWAY_FOLDER;
 use crate::database::{OpenError, parse_url};
@@ -32,6 +36,10 @@ pub struct GatewayOptions {
     pub max_connections: u32,
     /// How long a call waits for a connection.
     pub acquire_timeout: Duration,
+    /// How long a statement about rows may take.
+    pub statement_timeout: Option<Duration>,
+    /// Statements that clients may call.
+    pub statements: Vec<NamedStatement>,
 }
 
 /// The adapters of the gateway's ports.
@@ -44,6 +52,8 @@ pub struct GatewayAdapters {
     pub users: Arc<dyn DatabaseUsers>,
     /// Rows.
     pub rows: Arc<dyn RowStore>,
+    /// Routines.
+    pub routines: Arc<dyn RoutineStore>,
     /// The files, where databases are embedded.
     pub files: Option<Arc<SqliteFiles>>,
     /// What the metrics ask for.
@@ -103,6 +113,7 @@ pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
                 connect,
                 max_connections: usize::try_from(options.max_connections).unwrap_or(usize::MAX),
                 acquire_timeout: options.acquire_timeout,
+                statement_timeout: options.statement_timeout,
             })?;
             let catalog = Arc::new(Catalog::mysql(pool.clone(), own_name.clone()));
             Ok(GatewayAdapters {
@@ -112,7 +123,8 @@ pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
                 },
                 editor: Arc::new(Editor::mysql(pool.clone(), catalog.clone())),
                 users: Arc::new(MySqlAccounts::new(pool.clone())),
-                rows: Arc::new(MySqlRows::new(pool, &own_name)),
+                rows: Arc::new(MySqlRows::new(pool.clone(), &own_name)),
+                routines: Arc::new(MySqlRoutines::new(pool, options.statements)),
                 catalog,
                 files: None,
                 own_name,
@@ -124,6 +136,7 @@ pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
                 own_name: EMBEDDED_NAME.to_owned(),
                 readers: usize::try_from(options.max_connections).unwrap_or(usize::MAX),
                 acquire_timeout: options.acquire_timeout,
+                statement_timeout: options.statement_timeout,
             }));
             let catalog = Arc::new(Catalog::sqlite(files.clone()));
             Ok(GatewayAdapters {
@@ -134,6 +147,7 @@ pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
                 editor: Arc::new(Editor::sqlite(files.clone(), catalog.clone())),
                 users: Arc::new(NoAccounts),
                 rows: Arc::new(SqliteRows::new(files.clone())),
+                routines: Arc::new(SqliteRoutines::new(files.clone(), options.statements)),
                 catalog,
                 files: Some(files),
                 own_name: EMBEDDED_NAME.to_owned(),

@@ -9,6 +9,7 @@ mod database_tls;
 mod development;
 #[cfg(test)]
 mod docs;
+mod functions;
 mod layers;
 mod parse;
 mod reader;
@@ -24,6 +25,7 @@ use std::{
 
 use ipnet::IpNet;
 pub use tidegate_domain::secret::Secret;
+use tidegate_persistence::gateway::routines::statements::NamedStatement;
 
 pub(crate) use self::parse::log_filter;
 pub use self::{
@@ -62,6 +64,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// The row interface.
     pub rest: RestSettings,
+    /// The catalogue of databases.
+    pub catalogue: CatalogueSettings,
     /// The webhook inbox.
     pub inbox: InboxSettings,
     /// What is done by itself.
@@ -278,6 +282,36 @@ pub struct RestSettings {
     pub full_table_writes: FullTableWrites,
     /// Whether a client may choose the end of its transaction.
     pub tx_override: bool,
+    /// How long a statement may take.
+    pub statement_timeout: Option<Duration>,
+    /// Statements that clients may call.
+    pub functions: Vec<NamedStatement>,
+    /// How deep embeds may stand in each other.
+    pub embed_depth: usize,
+    /// Whether aggregates are there.
+    pub aggregates: bool,
+    /// What an error tells.
+    pub error_verbosity: ErrorVerbosity,
+    /// Whether answers tell what took how long.
+    pub server_timing: bool,
+    /// Whether databases are described.
+    pub openapi: bool,
+}
+
+/// What an error below `/rest` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorVerbosity {
+    /// All there is to say.
+    Verbose,
+    /// Its code and message.
+    Minimal,
+}
+
+/// The catalogue of databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatalogueSettings {
+    /// How often it is read anew.
+    pub reload: Option<Duration>,
 }
 
 /// What becomes of a change or deletion without a filter.

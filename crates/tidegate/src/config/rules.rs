@@ -9,11 +9,13 @@ use std::{
 
 use tidegate_domain::account::{NewPassword, Username};
 
+use super::functions::functions;
 use super::{
-    AdminSettings, AuditSettings, AuthSettings, BackupSettings, CorsSettings, DatabaseSettings,
-    DatabaseTarget, DocsSettings, FullTableWrites, HttpSettings, InboxSettings, JobSettings,
-    LimitSettings, LogFormat, LogSettings, MetricsSettings, Origins, Profile, RestSettings,
-    SECRET_BYTES, Secret, ServerSettings, Settings, TlsSettings, TraceSettings,
+    AdminSettings, AuditSettings, AuthSettings, BackupSettings, CatalogueSettings, CorsSettings,
+    DatabaseSettings, DatabaseTarget, DocsSettings, ErrorVerbosity, FullTableWrites, HttpSettings,
+    InboxSettings, JobSettings, LimitSettings, LogFormat, LogSettings, MetricsSettings, Origins,
+    Profile, RestSettings, SECRET_BYTES, Secret, ServerSettings, Settings, TlsSettings,
+    TraceSettings,
     database_tls::{DatabaseTls, Fault, Mode},
     layers::is_default,
     parse::{
@@ -83,6 +85,26 @@ pub(super) fn assemble(r: &mut Reader, profile: Profile) -> (Settings, Missing) 
                 )
             }),
             tx_override: r.flag("rest.tx_override"),
+            statement_timeout: some(r.seconds("rest.statement_timeout_seconds", 0, 86_400)),
+            functions: r.optional("rest.functions", functions).unwrap_or_default(),
+            embed_depth: r.whole("rest.embed_depth", 0, 32),
+            aggregates: r.flag("rest.aggregates"),
+            error_verbosity: r.value("rest.error_verbosity", ErrorVerbosity::Verbose, |t| {
+                choice(
+                    t,
+                    &[
+                        ("verbose", ErrorVerbosity::Verbose),
+                        ("minimal", ErrorVerbosity::Minimal),
+                    ],
+                )
+            }),
+            server_timing: r.flag("rest.server_timing"),
+            openapi: r.value("rest.openapi", true, |t| {
+                choice(t, &[("on", true), ("off", false)])
+            }),
+        },
+        catalogue: CatalogueSettings {
+            reload: some(r.seconds("catalogue.reload_seconds", 0, 86_400)),
         },
         inbox: InboxSettings {
             // A message is one statement, and servers have a limit for those.
@@ -147,6 +169,11 @@ fn schedule(text: &str) -> Result<Option<CronSchedule>, String> {
         "never" => Ok(None),
         text => CronSchedule::parse(text).map(Some),
     }
+}
+
+/// A time of 0 is none.
+fn some(time: Duration) -> Option<Duration> {
+    (!time.is_zero()).then_some(time)
 }
 
 /// `off`, or a value.

@@ -95,9 +95,17 @@ fn the_contract_names_these_defaults() {
         RestSettings {
             max_rows: None,
             full_table_writes: FullTableWrites::Refuse,
-            tx_override: true
+            tx_override: true,
+            statement_timeout: Some(Duration::from_secs(30)),
+            embed_depth: 8,
+            aggregates: true,
+            error_verbosity: ErrorVerbosity::Verbose,
+            server_timing: false,
+            openapi: true,
+            functions: Vec::new(),
         }
     );
+    assert_eq!(s.catalogue.reload, Some(Duration::from_secs(300)));
     assert!(!s.docs.public);
     let metrics = s.metrics.address.unwrap().to_string();
     assert_eq!(

@@ -392,6 +392,7 @@ fn films() -> Table {
         column_type: ColumnType::parse(text).unwrap(),
         nullable,
         default: None,
+        base: None,
         auto_increment: name == "id",
         generated: None,
         comment: String::new(),

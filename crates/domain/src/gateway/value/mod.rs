@@ -7,6 +7,7 @@ mod tests;
 mod time;
 
 pub use number::decimal_cmp;
+pub(crate) use number::plain_number;
 
 use crate::query::error::ValueFault;
 

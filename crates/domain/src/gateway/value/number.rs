@@ -169,6 +169,12 @@ impl Exact {
     }
 }
 
+/// A number without exponent, needless zeros and a sign before zero; `None` for what is no
+/// number.
+pub(crate) fn plain_number(text: &str) -> Option<String> {
+    Exact::parse(text).map(|exact| exact.text(None))
+}
+
 /// Compares two exact numbers written as text, by value; it is SQLite's collation for
 /// decimals. A total order over all texts: what is no number comes after all numbers, by
 /// its bytes; different spellings of one number are equal.

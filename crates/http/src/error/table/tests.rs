@@ -313,3 +313,21 @@ fn waiting_is_told_in_seconds() {
     let response = render(&error, &ErrorContext::default());
     assert_eq!(response.headers().get("retry-after").unwrap(), "2");
 }
+
+#[test]
+fn a_routine_chooses_only_a_status_of_errors() {
+    for (state, status) in [
+        ("PT402", 402),
+        ("PT599", 599),
+        ("PT204", 500),
+        ("PT304", 500),
+        ("PT999", 500),
+        ("PTabc", 500),
+        ("54001", 400),
+        ("54000", 500),
+    ] {
+        let (state, message) = (state.to_owned(), "no".to_owned());
+        let answers = answers(StoreError::Raised { state, message }.into());
+        assert_eq!(answers.map(|(status, _)| status), [status, status]);
+    }
+}

@@ -1,5 +1,5 @@
-//! Bodies: [`json`] is read whole and checked at once, [`csv`] is turned into rows as it
-//! arrives.
+//! Bodies: [`json`] and [`form`] are read whole, [`csv`] is turned into rows as it arrives.
 
 pub mod csv;
+pub mod form;
 pub mod json;

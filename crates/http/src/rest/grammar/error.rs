@@ -9,13 +9,15 @@ pub enum Part {
     Select,
     /// The value of `columns`.
     Columns,
+    /// The value of `on_conflict`.
+    OnConflict,
     /// The value of `order`.
     Order,
     /// The value of `limit`.
     Limit,
     /// The value of `offset`.
     Offset,
-    /// A key that names a column.
+    /// A key.
     Key,
     /// A condition.
     Filter,
@@ -28,6 +30,7 @@ impl Part {
         match self {
             Self::Select => "select parameter",
             Self::Columns => "columns parameter",
+            Self::OnConflict => "on_conflict parameter",
             Self::Order => "order",
             Self::Limit => "limit",
             Self::Offset => "offset",
@@ -131,7 +134,7 @@ impl GrammarError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotEmbedded { name } => Some(format!(
-                "If the name of a column holds a point, put it in double quotes; else check that `{name}` is in `select`"
+                "Verify that '{name}' is included in the 'select' query parameter."
             )),
             _ => None,
         }

@@ -1,11 +1,15 @@
-//! Conditions: a pair's key names a column, its value says what must hold.
+//! Conditions: a pair's key names a column or a place in it, its value says what must hold.
 //!
 //! ```text
 //! value     = [ 'not.' ] condition
-//! condition = ( 'eq' | 'neq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' | 'ilike' | 'isdistinct' ) '.' text
-//!           | ( 'eq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' | 'ilike' ) '(' ( 'any' | 'all' ) ').' array
+//! condition = ( compare | 'neq' | 'isdistinct' ) '.' text
+//!           | compare '(' ( 'any' | 'all' ) ').' array
 //!           | 'in.(' [ element { ',' element } ] ')'
 //!           | 'is.' ( 'null' | 'not_null' | 'true' | 'false' | 'unknown' )      in any case
+//!           | ( 'fts' | 'plfts' | 'phfts' | 'wfts' ) [ '(' config ')' ] '.' text
+//!           | ( 'cs' | 'cd' | 'ov' ) '.' text                                   no range
+//! compare   = 'eq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' | 'ilike' | 'match' | 'imatch'
+//! config    = 1*( letter | digit | '_' )
 //! element   = quoted | { any but ',' and ')' }
 //! array     = '{' [ item { ',' item } ] '}'                  PostgreSQL's literal of an array
 //! item      = quoted | { any but ',', '{', '}', '"', '\' | '\' any }    the bare word NULL is a null
@@ -13,20 +17,25 @@
 //!
 //! tree      = '(' branch { ',' branch } ')'                  the value of `and`, `or`, `not.and`, `not.or`
 //! branch    = [ 'not.' ] ( 'and' | 'or' ) tree
-//!           | name '.' value                                 in which text is an element or an array
+//!           | operand '.' value                              in which text is an element or an array
 //! ```
 
 use tidegate_domain::query::ask::{
-    Clause, Comparison, Condition, Filter, IsValue, Operator, Quantifier,
+    Clause, Comparison, Condition, Filter, IsValue, Operand, Operator, Quantifier, SearchSyntax,
 };
 use winnow::combinator::{alt, cut_err, delimited, opt, peek, preceded, repeat, terminated};
 use winnow::prelude::*;
 use winnow::token::{any, none_of, one_of, take_while};
 
 use super::error::{GrammarError, Part};
-use super::lexical::{Parsed, blanks, fault, name, quoted, unsupported, whole};
+use super::lexical::{Parsed, blanks, fault, quoted, unsupported, whole};
+use super::operand::operand;
 
-const OPERATORS: &str = "an operator (eq, neq, gt, gte, lt, lte, like, ilike, isdistinct, in, is)";
+const OPERATORS: &str = "an operator (eq, neq, gt, gte, lt, lte, like, ilike, match, imatch, isdistinct, in, is, fts, plfts, phfts, wfts, cs, cd, ov)";
+const NOT_OR_OPERATORS: &str = "`not.` or an operator (eq, neq, gt, gte, lt, lte, like, ilike, match, imatch, isdistinct, in, is, fts, plfts, phfts, wfts, cs, cd, ov)";
+
+const RANGES: &str =
+    "filters on ranges (`sl`, `sr`, `nxr`, `nxl`, `adj`, and others with a range as their value)";
 
 /// How deep logic trees may be: each level is one of the parser, too.
 const DEEPEST: usize = 100;
@@ -50,49 +59,23 @@ pub(super) const IS_VALUES: [(&str, IsValue); 5] = [
 ];
 
 /// Reads one condition.
-pub(super) fn parse(key: &str, value: &str) -> Result<Filter, GrammarError> {
-    let column = parse_key(key)?;
+pub(super) fn parse(operand: Operand, value: &str) -> Result<Filter, GrammarError> {
     let (negated, condition) = whole(Part::Filter, value, |input| negatable(input, Place::Alone))?;
     Ok(Filter {
-        column,
+        operand,
         negated,
         condition,
     })
 }
 
-fn parse_key(key: &str) -> Result<String, GrammarError> {
-    let mut embedded = false;
-    let column = whole(Part::Key, key, |input| {
-        let column = name(input)?;
-        if input.starts_with("->") {
-            return unsupported(input, "JSON paths (`->`, `->>`)");
-        }
-        // What follows the point names something inside the embed, whatever it is.
-        if input.starts_with('.') {
-            embedded = true;
-            *input = "";
-        }
-        Ok(column)
-    })?;
-    if embedded {
-        Err(GrammarError::NotEmbedded { name: column })
-    } else {
-        Ok(column)
-    }
-}
-
-/// Reads the value of `and`, `or`, and their opposites.
-pub(super) fn parse_tree(key: &str, value: &str) -> Result<Clause, GrammarError> {
-    let (negated, word) = match key.strip_prefix("not.") {
-        Some(word) => (true, word),
-        None => (false, key),
-    };
+/// Reads the value of `and`, of `or` where it is `any`, and of their opposites.
+pub(super) fn parse_tree(negated: bool, any: bool, value: &str) -> Result<Clause, GrammarError> {
     let clauses = whole(Part::Logic, value, |input| tree(input, DEEPEST))?;
-    Ok(joined(negated, word, clauses))
+    Ok(joined(negated, any, clauses))
 }
 
-fn joined(negated: bool, word: &str, clauses: Vec<Clause>) -> Clause {
-    let clause = if word == "or" {
+fn joined(negated: bool, any: bool, clauses: Vec<Clause>) -> Clause {
+    let clause = if any {
         Clause::Any(clauses)
     } else {
         Clause::All(clauses)
@@ -136,20 +119,17 @@ fn branch(input: &mut &str, levels: usize) -> Parsed<Clause> {
         let inside = input.strip_prefix(word).map(str::trim_start);
         if let Some(inside) = inside.filter(|inside| inside.starts_with('(')) {
             *input = inside;
-            return Ok(joined(negated, word, tree(input, levels)?));
+            return Ok(joined(negated, word == "or", tree(input, levels)?));
         }
     }
     *input = start;
-    let column = name(input)?;
-    if input.starts_with("->") {
-        return unsupported(input, "JSON paths (`->`, `->>`)");
-    }
+    let operand = operand(input)?;
     if opt('.').parse_next(input)?.is_none() {
         return fault(input, "`.` and an operator, or `and(`, `or(`");
     }
     let (negated, condition) = negatable(input, Place::Tree)?;
     Ok(Clause::Column(Filter {
-        column,
+        operand,
         negated,
         condition,
     }))
@@ -157,66 +137,90 @@ fn branch(input: &mut &str, levels: usize) -> Parsed<Clause> {
 
 fn negatable(input: &mut &str, place: Place) -> Parsed<(bool, Condition)> {
     let negated = opt("not.").parse_next(input)?.is_some();
-    let expected = if negated {
-        OPERATORS
-    } else {
-        "`not.` or an operator (eq, neq, gt, gte, lt, lte, like, ilike, isdistinct, in, is)"
-    };
+    let expected = if negated { OPERATORS } else { NOT_OR_OPERATORS };
     Ok((negated, condition(input, expected, place)?))
 }
 
 fn condition(input: &mut &str, expected: &'static str, place: Place) -> Parsed<Condition> {
     let start = *input;
     let word = take_while(0.., |c: char| c.is_ascii_lowercase()).parse_next(input)?;
-    let known = |input: &mut &str| match word {
-        "in" => in_list(input),
-        "is" => is_value(input),
-        "isdistinct" => Ok(Condition::Distinct(text(input, place)?)),
-        _ => match operator(word) {
-            Some(operator) => Ok(operator.with(text(input, place)?)),
-            None => fault(input, expected),
-        },
-    };
-    if input.starts_with('(')
-        && let Some(operator) = operator(word)
-    {
-        return quantified(input, word, operator, place);
+    let syntax = SearchSyntax::ALL.into_iter().find(|it| it.word() == word);
+    if input.starts_with('(') {
+        if let Some(syntax) = syntax {
+            return search(input, syntax, place);
+        }
+        if let Some(operator) = operator(word) {
+            return quantified(input, word, operator, place);
+        }
     }
-    if !input.starts_with(['.', '(']) {
+    if opt('.').parse_next(input)?.is_none() {
         *input = start;
         return fault(input, expected);
     }
+    if let Some(operator) = operator(word) {
+        return Ok(operator.with(text(input, place)?));
+    }
     match word {
-        "match" | "imatch" => unsupported(input, "regular expressions (`match`, `imatch`)"),
-        "fts" | "plfts" | "phfts" | "wfts" => {
-            unsupported(input, "full-text searches (`fts` and its kin)")
-        }
-        "cs" | "cd" | "ov" => unsupported(input, "filters on arrays (`cs`, `cd`, `ov`)"),
-        "sl" | "sr" | "nxr" | "nxl" | "adj" => {
-            unsupported(input, "filters on ranges (`sl`, `sr`, `nxr`, `nxl`, `adj`)")
-        }
-        "eq" | "neq" | "gt" | "gte" | "lt" | "lte" | "like" | "ilike" | "isdistinct" | "in"
-        | "is"
-            if input.starts_with('.') =>
-        {
-            '.'.parse_next(input)?;
-            known(input)
-        }
-        _ => {
-            *input = start;
-            fault(input, expected)
-        }
+        "in" => in_list(input),
+        "is" => is_value(input),
+        "isdistinct" => Ok(Condition::Distinct(text(input, place)?)),
+        "cs" => Ok(Condition::Contains(document(input, place)?)),
+        "cd" => Ok(Condition::ContainedIn(document(input, place)?)),
+        "ov" => Ok(Condition::Overlaps(document(input, place)?)),
+        "sl" | "sr" | "nxr" | "nxl" | "adj" => unsupported(input, RANGES),
+        _ => match syntax {
+            Some(syntax) => Ok(Condition::Search {
+                syntax,
+                config: None,
+                query: text(input, place)?,
+            }),
+            None => {
+                *input = start;
+                fault(input, expected)
+            }
+        },
     }
 }
 
 fn operator(word: &str) -> Option<Operator> {
     use Comparison::{Eq, Gt, Gte, Lt, Lte, Neq};
     let likes = [false, true].map(|ignore_case| Operator::Like { ignore_case });
+    let matches = [false, true].map(|ignore_case| Operator::Match { ignore_case });
     let mut all = [Eq, Neq, Gt, Gte, Lt, Lte]
         .map(Operator::Compare)
         .into_iter()
-        .chain(likes);
+        .chain(likes)
+        .chain(matches);
     all.find(|operator| operator.word() == word)
+}
+
+/// What follows the operator in `fts(english).words`.
+fn search(input: &mut &str, syntax: SearchSyntax, place: Place) -> Parsed<Condition> {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let config = delimited(
+        '(',
+        take_while(1.., word).context(super::lexical::expected("a configuration")),
+        ").".context(super::lexical::expected("`).`")),
+    );
+    let config: &str = cut_err(config).parse_next(input)?;
+    Ok(Condition::Search {
+        syntax,
+        config: Some(config.to_owned()),
+        query: text(input, place)?,
+    })
+}
+
+/// A JSON document, or an array; what can only be a range is refused.
+fn document(input: &mut &str, place: Place) -> Parsed<String> {
+    let start = *input;
+    let document = text(input, place)?;
+    let is_range =
+        document.starts_with('(') || (document.starts_with('[') && document.ends_with(')'));
+    if is_range {
+        *input = start;
+        return unsupported(input, RANGES);
+    }
+    Ok(document)
 }
 
 /// A text: all that is left, or in a tree an element of its list.

@@ -115,7 +115,13 @@ pub(super) fn blanks(input: &mut &str) -> Parsed<()> {
 
 /// A name, and the blanks around it.
 pub(super) fn name(input: &mut &str) -> Parsed<String> {
+    maybe_quoted(input).map(|(name, _)| name)
+}
+
+/// A name, and whether it stands in quotes, where words of the grammar mean nothing.
+pub(super) fn maybe_quoted(input: &mut &str) -> Parsed<(String, bool)> {
     blanks(input)?;
+    let in_quotes = input.starts_with('"');
     let name = alt((quoted, bare))
         .context(expected(
             "a name of letters, digits, `_`, `$`, blanks and single `-`",
@@ -123,7 +129,7 @@ pub(super) fn name(input: &mut &str) -> Parsed<String> {
         .context(expected("a name in double quotes"))
         .parse_next(input)?;
     blanks(input)?;
-    Ok(name)
+    Ok((name, in_quotes))
 }
 
 /// A text in double quotes.

@@ -1,13 +1,16 @@
 //! The request grammar: from the query part of a URL to a [`Query`], what was asked.
 //!
-//! Keys with a meaning of their own are `select`, `columns`, `order`, `limit`, `offset`,
-//! `on_conflict`, `and` and `or`; every other key names a column, and its value is a
-//! condition. Nothing here knows a schema. What the whole grammar has and this cut has not
-//! is told apart from mistakes and refused by name: a request is never half understood.
+//! Keys with a meaning of their own are `select`, `columns`, `on_conflict`, `order`, `limit`,
+//! `offset`, `and` and `or`; every other key names a column, and its value is a condition. The
+//! last five, and conditions, may be those of an embed, whose path stands before them. Nothing
+//! here knows a schema. What PostgreSQL alone has is told apart from mistakes and refused by
+//! name: a request is never half understood.
 
 mod error;
 mod filter;
+mod key;
 mod lexical;
+mod operand;
 mod order;
 mod pairs;
 mod print;
@@ -15,9 +18,10 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-use tidegate_domain::query::ask::Query;
+use tidegate_domain::query::ask::{Query, SelectItem};
 
 pub use self::error::{GrammarError, Part};
+use self::key::Subject;
 pub(crate) use self::pairs::ESCAPED;
 pub use self::pairs::{Pairs, canonical, decode};
 pub use self::print::print;
@@ -29,48 +33,73 @@ pub struct Asked {
     pub query: Query,
     /// `columns`: which members of a body count.
     pub columns: Option<Vec<String>>,
+    /// `on_conflict`: the columns by which a row is known to be there already.
+    pub on_conflict: Option<Vec<String>>,
 }
 
 /// Reads the query part of a URL, without its `?`, as it came over the wire.
 ///
 /// # Errors
-/// Text that is no UTF-8, a mistake in the grammar, a negative window, or a feature that
-/// is not there yet.
+/// Text that is no UTF-8, a mistake in the grammar, a negative window, a path to what is not
+/// embedded, or what PostgreSQL alone has.
 pub fn parse(query: &str) -> Result<Asked, GrammarError> {
     parse_pairs(&decode(query)?)
 }
 
-/// Reads decoded pairs. Pairs with an empty value say nothing. Of several `select`, `order`
-/// or `columns` the first counts, of several `limit` or `offset` the last; conditions all
-/// hold together.
+/// Reads decoded pairs. Pairs with an empty value say nothing. Of several `select`, `order`,
+/// `columns` or `on_conflict` the first counts, of several `limit` or `offset` the last;
+/// conditions all hold together.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn parse_pairs(pairs: &Pairs) -> Result<Asked, GrammarError> {
     let mut asked = Asked::default();
-    let query = &mut asked.query;
-    let (mut select, mut order) = (None, None);
+    let mut select = None;
+    // What is said of an embed waits until it is known what is embedded.
+    let mut others = Vec::new();
     for (key, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
         match key.as_str() {
             "select" => keep_first(&mut select, || select::parse(value))?,
-            "order" => keep_first(&mut order, || order::parse(value))?,
-            "columns" => keep_first(&mut asked.columns, || select::parse_names(value))?,
-            "limit" => query.limit = Some(window(Part::Limit, value)?),
-            "offset" => query.offset = window(Part::Offset, value)?,
-            "and" | "or" | "not.and" | "not.or" => {
-                query.logic.push(filter::parse_tree(key, value)?);
-            }
-            "on_conflict" => {
-                return Err(GrammarError::Unsupported {
-                    feature: "upserts (`on_conflict`)",
-                });
-            }
-            _ => query.filters.push(filter::parse(key, value)?),
+            "columns" => keep_first(&mut asked.columns, || {
+                select::parse_names(Part::Columns, value)
+            })?,
+            "on_conflict" => keep_first(&mut asked.on_conflict, || {
+                select::parse_names(Part::OnConflict, value)
+            })?,
+            _ => others.push((key::parse(key)?, value)),
         }
     }
-    query.select = select.unwrap_or_default();
-    query.order = order.unwrap_or_default();
+    asked.query.select = select.unwrap_or_default();
+    for (key, value) in others {
+        let query = embedded(&mut asked.query, &key.path)?;
+        match key.subject {
+            Subject::Operand(operand) => query.filters.push(filter::parse(operand, value)?),
+            Subject::Tree { negated, any } => {
+                query.logic.push(filter::parse_tree(negated, any, value)?);
+            }
+            Subject::Order if query.order.is_empty() => query.order = order::parse(value)?,
+            Subject::Order => {}
+            Subject::Limit => query.limit = Some(window(Part::Limit, value)?),
+            Subject::Offset => query.offset = window(Part::Offset, value)?,
+        }
+    }
     Ok(asked)
+}
+
+/// What is asked of the embed at the end of a path.
+fn embedded<'q>(query: &'q mut Query, path: &[String]) -> Result<&'q mut Query, GrammarError> {
+    let mut query = query;
+    for name in path {
+        query = query
+            .select
+            .iter_mut()
+            .find_map(|item| match item {
+                SelectItem::Embed(embed) if embed.name() == name => Some(&mut embed.query),
+                _ => None,
+            })
+            .ok_or_else(|| GrammarError::NotEmbedded { name: name.clone() })?;
+    }
+    Ok(query)
 }
 
 fn keep_first<T>(

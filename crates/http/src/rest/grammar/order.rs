@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! order = term { ',' term }
-//! term  = name [ '.asc' | '.desc' ] [ '.nullsfirst' | '.nullslast' ]
+//! term  = ( operand | name '(' operand ')' ) [ '.asc' | '.desc' ] [ '.nullsfirst' | '.nullslast' ]
 //! ```
+//!
+//! A name before parentheses is that of an embed.
 
-use tidegate_domain::query::ask::{Nulls, OrderTerm};
+use tidegate_domain::query::ask::{Nulls, Operand, OrderTerm};
 use winnow::combinator::{alt, eof, opt, peek, terminated};
 use winnow::prelude::*;
 
 use super::error::{GrammarError, Part};
-use super::lexical::{Parsed, blanks, fault, list, name, unsupported, whole};
+use super::lexical::{Parsed, blanks, fault, list, name, whole};
+use super::operand::{json_path, operand};
 
 /// Reads the value of `order`.
 pub(super) fn parse(value: &str) -> Result<Vec<OrderTerm>, GrammarError> {
@@ -18,13 +21,24 @@ pub(super) fn parse(value: &str) -> Result<Vec<OrderTerm>, GrammarError> {
 }
 
 fn term(input: &mut &str) -> Parsed<OrderTerm> {
-    let column = name(input)?;
-    if input.starts_with("->") {
-        return unsupported(input, "JSON paths (`->`, `->>`)");
-    }
-    if input.starts_with('(') {
-        return unsupported(input, "orders by an embedded resource");
-    }
+    let first = name(input)?;
+    let (embed, operand) = if opt('(').parse_next(input)?.is_some() {
+        let inside = operand(input)?;
+        if opt(')').parse_next(input)?.is_none() {
+            return fault(input, "`)`");
+        }
+        blanks(input)?;
+        (Some(first), inside)
+    } else {
+        let path = json_path(input)?;
+        (
+            None,
+            Operand {
+                column: first,
+                path,
+            },
+        )
+    };
     let descending =
         opt(alt((word(".asc").value(false), word(".desc").value(true)))).parse_next(input)?;
     let nulls = opt(alt((
@@ -41,7 +55,8 @@ fn term(input: &mut &str) -> Parsed<OrderTerm> {
         };
     }
     Ok(OrderTerm {
-        column,
+        embed,
+        operand,
         descending: descending.unwrap_or(false),
         nulls,
     })

@@ -1,28 +1,41 @@
 //! From what was asked back to the pairs that ask for it.
 
 use tidegate_domain::query::ask::{
-    Clause, Condition, Filter, Nulls, Operator, OrderTerm, SelectItem,
+    Aggregated, Clause, Condition, Embed, Filter, JoinKind, Nulls, Operator, OrderTerm, Query,
+    SelectItem, Selected,
 };
 
 use super::filter::{IS_VALUES, Place};
+use super::key::print_in_key;
 use super::lexical::{print_name, print_quoted};
+use super::operand::print_operand;
 use super::{Asked, Pairs};
 
 /// Writes the pairs that read as `asked` again. Whether rows are counted is not said in the
-/// URL and is left out.
+/// URL and is left out, as is what the server adds.
 #[must_use]
 pub fn print(asked: &Asked) -> Pairs {
-    let query = &asked.query;
     let mut pairs = Pairs::new();
     let mut push = |key: &str, value: String| pairs.push((key.to_owned(), value));
-    if !query.select.is_empty() {
-        push("select", joined(&query.select, select_item));
+    if !asked.query.select.is_empty() {
+        push("select", joined(&asked.query.select, select_item));
     }
     if let Some(columns) = &asked.columns {
         push("columns", joined(columns, |column| print_name(column)));
     }
+    if let Some(columns) = &asked.on_conflict {
+        push("on_conflict", joined(columns, |column| print_name(column)));
+    }
+    rest(&mut pairs, "", &asked.query);
+    pairs
+}
+
+/// All but the select of a query, and of what is embedded in it; `path` leads to it.
+fn rest(pairs: &mut Pairs, path: &str, query: &Query) {
+    let mut push = |key: &str, value: String| pairs.push((format!("{path}{key}"), value));
     for filter in &query.filters {
-        push(&key(&filter.column), condition(filter, Place::Alone));
+        let key = print_operand(&filter.operand, print_in_key);
+        push(&key, condition(filter, Place::Alone));
     }
     for clause in &query.logic {
         let (word, clauses) = junction(clause);
@@ -37,32 +50,79 @@ pub fn print(asked: &Asked) -> Pairs {
     if query.offset > 0 {
         push("offset", query.offset.to_string());
     }
-    pairs
+    for item in &query.select {
+        if let SelectItem::Embed(embed) = item {
+            let path = format!("{path}{}.", print_in_key(embed.name()));
+            rest(pairs, &path, &embed.query);
+        }
+    }
 }
 
 fn joined<T>(items: &[T], print: impl Fn(&T) -> String) -> String {
     items.iter().map(print).collect::<Vec<_>>().join(",")
 }
 
-/// A column's name as a key; one that is also a word of the grammar is put in quotes.
-fn key(column: &str) -> String {
-    match column {
-        "select" | "columns" | "order" | "limit" | "offset" | "on_conflict" | "and" | "or" => {
-            print_quoted(column)
-        }
-        _ => print_name(column),
-    }
-}
-
 fn select_item(item: &SelectItem) -> String {
     match item {
         SelectItem::Everything => "*".to_owned(),
-        SelectItem::Column { name, alias: None } => print_name(name),
-        SelectItem::Column {
-            name,
-            alias: Some(alias),
-        } => format!("{}:{}", print_name(alias), print_name(name)),
+        SelectItem::Column(selected) => value(selected),
+        SelectItem::Embed(embed) => embedded(embed),
     }
+}
+
+fn alias(alias: Option<&String>) -> String {
+    alias.map_or_else(String::new, |alias| format!("{}:", print_name(alias)))
+}
+
+fn cast(target: Option<&String>) -> String {
+    target.map_or_else(String::new, |target| format!("::{target}"))
+}
+
+fn value(selected: &Selected) -> String {
+    let mut text = alias(selected.alias.as_ref());
+    if let Some(operand) = &selected.operand {
+        text.push_str(&print_operand(operand, print_name));
+        text.push_str(&cast(selected.cast.as_ref()));
+    }
+    if let Some(Aggregated {
+        function,
+        cast: target,
+    }) = &selected.aggregate
+    {
+        if selected.operand.is_some() {
+            text.push('.');
+        }
+        text.push_str(function.word());
+        text.push_str("()");
+        text.push_str(&cast(target.as_ref()));
+    }
+    text
+}
+
+fn embedded(embed: &Embed) -> String {
+    let mut text = if embed.spread {
+        "...".to_owned()
+    } else {
+        alias(embed.alias.as_ref())
+    };
+    // Without quotes, `count()` counts rows.
+    text.push_str(&match embed.target.as_str() {
+        "count" => print_quoted("count"),
+        target => print_name(target),
+    });
+    if let Some(hint) = &embed.hint {
+        text.push('!');
+        text.push_str(&match hint.as_str() {
+            "inner" | "left" => print_quoted(hint),
+            hint => print_name(hint),
+        });
+    }
+    text.push_str(match embed.join {
+        None => "",
+        Some(JoinKind::Inner) => "!inner",
+        Some(JoinKind::Left) => "!left",
+    });
+    format!("{text}({})", joined(&embed.query.select, select_item))
 }
 
 fn order_term(term: &OrderTerm) -> String {
@@ -71,11 +131,13 @@ fn order_term(term: &OrderTerm) -> String {
         Some(Nulls::First) => ".nullsfirst",
         Some(Nulls::Last) => ".nullslast",
     };
-    format!(
-        "{}{}{nulls}",
-        print_name(&term.column),
-        if term.descending { ".desc" } else { "" }
-    )
+    let operand = print_operand(&term.operand, print_name);
+    let operand = match &term.embed {
+        Some(embed) => format!("{}({operand})", print_name(embed)),
+        None => operand,
+    };
+    let direction = if term.descending { ".desc" } else { "" };
+    format!("{operand}{direction}{nulls}")
 }
 
 /// The word of a junction, and what it joins; a condition alone is joined with nothing.
@@ -99,7 +161,7 @@ fn branch(clause: &Clause) -> String {
     if let Clause::Column(filter) = clause {
         return format!(
             "{}.{}",
-            print_name(&filter.column),
+            print_operand(&filter.operand, print_name),
             condition(filter, Place::Tree)
         );
     }
@@ -126,6 +188,29 @@ fn condition(filter: &Filter, place: Place) -> String {
             };
             format!("{not}{}.{}", operator.word(), text(pattern))
         }
+        Condition::Match {
+            pattern,
+            ignore_case,
+        } => {
+            let operator = Operator::Match {
+                ignore_case: *ignore_case,
+            };
+            format!("{not}{}.{}", operator.word(), text(pattern))
+        }
+        Condition::Search {
+            syntax,
+            config,
+            query,
+        } => {
+            let config = match config {
+                Some(config) => format!("({config})"),
+                None => String::new(),
+            };
+            format!("{not}{}{config}.{}", syntax.word(), text(query))
+        }
+        Condition::Contains(document) => format!("{not}cs.{}", text(document)),
+        Condition::ContainedIn(document) => format!("{not}cd.{}", text(document)),
+        Condition::Overlaps(document) => format!("{not}ov.{}", text(document)),
         Condition::Distinct(value) => format!("{not}isdistinct.{}", text(value)),
         Condition::Quantified {
             quantifier,

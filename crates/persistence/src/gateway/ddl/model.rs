@@ -163,6 +163,7 @@ fn column(draft: &ColumnDraft, key: &[String]) -> Column {
             Some(DefaultValue::Literal(text)) => Some(literal_default(&draft.column_type, &text)),
             other => other,
         },
+        base: None,
         auto_increment: draft.auto_increment,
         generated: None,
         comment: draft.comment.clone(),

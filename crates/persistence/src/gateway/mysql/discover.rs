@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
+use sqlparser::dialect::MySqlDialect;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Executor, Row};
 use tidegate_domain::error::StoreError;
@@ -15,6 +16,7 @@ use tidegate_domain::gateway::name::{DatabaseName, HIDDEN_PREFIX};
 use tidegate_domain::gateway::schema::{Check, Column, Generated, Table, TableKind};
 
 use super::super::catalog::Discovery;
+use super::super::lineage::Lineage;
 use super::super::pool::MySqlPool;
 use super::text::{self, expression};
 use crate::engine::Engine;
@@ -134,11 +136,16 @@ impl Reader<'_> {
         if !found.iter().any(|name| name == self.database.as_str()) {
             return Ok(None);
         }
-        let mut tables = self.tables().await?;
+        let (mut tables, views) = self.tables().await?;
         let checks = self.checks().await?;
         self.columns(&mut tables, &checks).await?;
         self.indexes(&mut tables).await?;
         self.foreign_keys(&mut tables).await?;
+        for (name, definition) in views {
+            if let Some(view) = tables.get_mut(&name) {
+                trace(view, &definition);
+            }
+        }
         for (name, checks) in checks {
             if let Some(table) = tables.get_mut(&name) {
                 let is_json = |check: &Check| {
@@ -170,16 +177,20 @@ impl Reader<'_> {
         query.fetch_all(&mut *self.connection).await
     }
 
-    async fn tables(&mut self) -> Result<BTreeMap<String, Table>, sqlx::Error> {
+    /// The tables and views, and the definitions of the views.
+    async fn tables(&mut self) -> Result<(BTreeMap<String, Table>, Definitions), sqlx::Error> {
         // Two questions, not a join: for a join MariaDB opens the views of all databases, those
         // of `sys` among them, which takes 50 times as long (and has brought it down).
-        let sql = "SELECT TABLE_NAME FROM information_schema.VIEWS \
-                   WHERE TABLE_SCHEMA = ?{only} AND IS_UPDATABLE = 'YES'";
-        let rows = self.rows(sql, "TABLE_NAME").await?;
-        let updatable = rows
-            .iter()
-            .map(|row| text(row, 0))
-            .collect::<Result<HashSet<_>, _>>()?;
+        let sql = "SELECT TABLE_NAME, IS_UPDATABLE, VIEW_DEFINITION FROM information_schema.VIEWS \
+                   WHERE TABLE_SCHEMA = ?{only}";
+        let (mut updatable, mut views) = (HashSet::new(), Vec::new());
+        for row in self.rows(sql, "TABLE_NAME").await? {
+            let name = text(&row, 0)?;
+            if text(&row, 1)? == "YES" {
+                updatable.insert(name.clone());
+            }
+            views.push((name, text(&row, 2)?));
+        }
         let sql = "SELECT TABLE_NAME, TABLE_TYPE, TABLE_ROWS, TABLE_COMMENT FROM information_schema.TABLES \
                    WHERE TABLE_SCHEMA = ?{only}";
         let mut tables = BTreeMap::new();
@@ -215,7 +226,7 @@ impl Reader<'_> {
             };
             tables.insert(name, table);
         }
-        Ok(tables)
+        Ok((tables, views))
     }
 
     async fn columns(
@@ -260,6 +271,7 @@ impl Reader<'_> {
                 nullable: text(&row, 3)? == "YES",
                 default: default
                     .and_then(|printed| text::default(&printed, &extra, &column_type, self.engine)),
+                base: None,
                 auto_increment: extra.contains("auto_increment"),
                 generated,
                 comment: text(&row, 6)?,
@@ -268,6 +280,22 @@ impl Reader<'_> {
             });
         }
         Ok(())
+    }
+}
+
+/// The texts of views by their names; empty where the account may not see one.
+type Definitions = Vec<(String, String)>;
+
+/// Says of a view's columns which columns they show.
+fn trace(view: &mut Table, definition: &str) {
+    let names: Vec<String> = view.columns.iter().map(|it| it.name.clone()).collect();
+    let database = view.database.to_string();
+    // The servers name every column with its table.
+    if let Some(lineage) = Lineage::read(definition, &MySqlDialect {}, Some(&database)) {
+        let bases = lineage.bases(&names, |_| None);
+        for (column, base) in view.columns.iter_mut().zip(bases) {
+            column.base = base.map(Box::new);
+        }
     }
 }
 

@@ -4,27 +4,34 @@
 //! given with the row, or numbered by the server. An insert of a known number of rows gets
 //! consecutive numbers whatever `innodb_autoinc_lock_mode` is, as long as all of its rows are
 //! numbered; rows of any other mix are inserted one by one.
+//!
+//! `ON DUPLICATE KEY UPDATE` would change a row that is in the way of any unique key. So rows that
+//! may meet others by one key are looked for under a lock, and then inserted or changed.
 
 use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlQueryResult};
 use sqlx::{AssertSqlSafe, Executor};
 use tidegate_domain::error::StoreError;
-use tidegate_domain::gateway::column_type::TypeClass;
+use tidegate_domain::gateway::column_type::{ColumnType, TypeClass};
 use tidegate_domain::gateway::port::{Encoding, RowInput, Written};
+use tidegate_domain::gateway::schema::{Column, DefaultValue};
 use tidegate_domain::gateway::value::Value;
 use tidegate_domain::idempotency::{Once, Outcome};
+use tidegate_domain::query::change::Resolution;
+use tidegate_domain::query::error::QueryError;
 use tidegate_domain::query::plan::{Cell, InsertPlan};
 
 use super::super::once::Keys;
-use super::super::pool::MySqlPool;
+use super::super::pool::{MySqlPool, Watch};
 use super::super::rows::batch::{Batches, Fault, Row, is_repeated};
-use super::super::rows::collect::{Collected, identity, nothing};
 use super::super::rows::field::Reader as _;
-use super::super::sql::{self, Statement};
+use super::super::rows::meeting::{Meeting, Met};
+use super::super::rows::showing::{Showing, nothing};
+use super::super::sql::{self, Lock, Statement};
 use super::fields::{Columns, bind};
 use super::once::{claim, transact_once};
 use super::rows::{execute, fetch};
 use super::show;
-use super::transaction::{Work, is_deadlock};
+use super::transaction::{Work, is_deadlock, settle};
 use crate::engine::Engine;
 use crate::measure::Running;
 use crate::retry::{TRIES, pause};
@@ -46,13 +53,18 @@ pub(super) async fn insert(
     let mut batches = Batches::new(input, plan.columns().len(), PLACEHOLDERS, ROWS, false);
     let first = batches.next().await?.unwrap_or_default();
     if first.is_empty() && once.is_none() {
+        plan.ending().check(0)?;
         return Ok(Outcome::Done(Written {
             rows: 0,
-            representation: plan.returning().map(|shape| nothing(shape, encoding)),
+            inserted: 0,
+            representation: plan
+                .returning()
+                .map(|returning| nothing(returning, encoding)),
         }));
     }
+    let plain = plan.returning().is_none() && plan.conflict().is_none() && plan.ending().is_plain();
     let Some(second) = batches.next().await? else {
-        if once.is_none() && plan.returning().is_none() {
+        if once.is_none() && plain {
             return single(pool, plan, &first).await.map(Outcome::Done);
         }
         let work = AtOnce {
@@ -64,9 +76,11 @@ pub(super) async fn insert(
     };
     let mut lease = pool.begin("START TRANSACTION").await?;
     let inserting = Inserting::new(lease.server().engine, plan, encoding);
-    match streamed(&mut lease, keys, inserting, [first, second], batches, once).await {
+    let watch = lease.watch();
+    let begun = [first, second];
+    match streamed(&mut lease, &watch, keys, inserting, begun, batches, once).await {
         Ok(outcome) => {
-            lease.commit().await?;
+            settle(lease, plan.ending().rollback).await?;
             Ok(outcome)
         }
         Err(Fault::Engine(error)) => Err(lease.abort(error).await),
@@ -91,18 +105,23 @@ impl Work for AtOnce<'_> {
         &self,
         connection: &mut MySqlConnection,
         engine: Engine,
-    ) -> Result<Written, sqlx::Error> {
+    ) -> Result<Written, Fault> {
         let mut inserting = Inserting::new(engine, self.plan, self.encoding);
         if !self.rows.is_empty() {
             inserting.add(connection, &self.rows).await?;
         }
-        Ok(inserting.finish())
+        inserting.finish(connection).await
+    }
+
+    fn rolls_back(&self) -> bool {
+        self.plan.ending().rollback
     }
 }
 
-/// Inserts rows as they arrive, after those that did.
+/// Inserts rows as they arrive, after those that did. How fast they arrive is up to the client.
 async fn streamed(
     connection: &mut MySqlConnection,
+    watch: &Watch,
     keys: &Keys,
     mut inserting: Inserting<'_>,
     begun: [Vec<Row>; 2],
@@ -113,12 +132,12 @@ async fn streamed(
         return Ok(outcome);
     }
     for batch in begun {
-        inserting.add(connection, &batch).await?;
+        watch.over(inserting.add(connection, &batch)).await?;
     }
     while let Some(batch) = batches.next().await? {
-        inserting.add(connection, &batch).await?;
+        watch.over(inserting.add(connection, &batch)).await?;
     }
-    let written = inserting.finish();
+    let written = watch.over(inserting.finish(connection)).await?;
     if let Some(once) = once {
         execute(connection, &keys.keep(once, &written)?).await?;
     }
@@ -131,12 +150,14 @@ async fn single(pool: &MySqlPool, plan: &InsertPlan, rows: &[Row]) -> Result<Wri
     loop {
         let mut lease = pool.get().await?;
         let engine = lease.server().engine;
-        match run(&mut lease, engine, plan, rows).await {
+        let watch = lease.watch();
+        match watch.over(run(&mut lease, engine, plan, rows)).await {
             Err(error) if is_deadlock(&error) && tries < TRIES => drop(lease.end::<()>(Err(error))),
             outcome => {
                 let done = lease.end(outcome)?;
                 return Ok(Written {
                     rows: done.rows_affected(),
+                    inserted: done.rows_affected(),
                     representation: None,
                 });
             }
@@ -181,7 +202,7 @@ enum Found {
     Key(Vec<Value>),
     /// By this key, once the number that the server gives stands at this place.
     Numbered(Vec<Value>, usize),
-    /// By all that was given.
+    /// By all that is known of it.
     Given,
 }
 
@@ -189,39 +210,134 @@ enum Found {
 struct Inserting<'p> {
     engine: Engine,
     plan: &'p InsertPlan,
+    encoding: Encoding,
     key: Vec<usize>,
-    rows: u64,
-    shown: Option<Collected>,
+    meeting: Option<Meeting<'p>>,
+    inserted: u64,
+    merged: u64,
+    shown: Option<Showing<'p>>,
 }
 
 impl<'p> Inserting<'p> {
     fn new(engine: Engine, plan: &'p InsertPlan, encoding: Encoding) -> Self {
-        let shown = plan
-            .returning()
-            .map(|shape| Collected::new(shape, encoding));
         Self {
             engine,
             plan,
-            key: identity(plan.table()),
-            rows: 0,
-            shown,
+            encoding,
+            key: plan.table().identity(),
+            meeting: Meeting::of(plan),
+            inserted: 0,
+            merged: 0,
+            shown: plan
+                .returning()
+                .map(|returning| Showing::new(returning, encoding)),
         }
     }
 
-    fn finish(self) -> Written {
-        Written {
-            rows: self.rows,
-            representation: self.shown.map(Collected::finish),
-        }
+    /// What came of it, unless the request does not want as much.
+    async fn finish(self, connection: &mut MySqlConnection) -> Result<Written, Fault> {
+        let rows = self.inserted + self.merged;
+        self.plan.ending().check(rows).map_err(StoreError::from)?;
+        let representation = match self.shown {
+            Some(showing) => {
+                Some(show::document(connection, self.engine, showing, self.encoding).await?)
+            }
+            None => None,
+        };
+        Ok(Written {
+            rows,
+            inserted: self.inserted,
+            representation,
+        })
     }
 
-    async fn add(
+    async fn add(&mut self, connection: &mut MySqlConnection, rows: &[Row]) -> Result<(), Fault> {
+        let Some(meeting) = &mut self.meeting else {
+            return self.add_new(connection, rows).await;
+        };
+        let met = meeting.of_rows(rows).map_err(StoreError::from)?;
+        let merges = meeting.conflict().resolution() == Resolution::Merge;
+        let keys: Vec<Vec<Value>> = (met.iter())
+            .filter_map(|met| match met {
+                Met::Perhaps(key) => Some(key.values.clone()),
+                Met::Nothing | Met::Before => None,
+            })
+            .collect();
+        let key = meeting.conflict().key();
+        let there = show::there(connection, self.engine, self.plan.table(), key, &keys).await?;
+        let (mut new, mut old) = (Vec::new(), Vec::new());
+        for (row, met) in rows.iter().zip(met) {
+            let is_new = match met {
+                Met::Before => continue,
+                Met::Perhaps(key) if there.contains(&key.text) => {
+                    if !merges {
+                        continue;
+                    }
+                    old.push((row, key.values));
+                    false
+                }
+                Met::Nothing | Met::Perhaps(_) => {
+                    new.push(row.clone());
+                    true
+                }
+            };
+            // Shown rows stand in the order of the writing, so they are written in it.
+            if self.shown.is_some() {
+                if is_new {
+                    self.merge(connection, &mut old).await?;
+                } else if !new.is_empty() {
+                    self.add_new(connection, &std::mem::take(&mut new)).await?;
+                }
+            }
+        }
+        if !new.is_empty() {
+            self.add_new(connection, &new).await?;
+        }
+        Ok(self.merge(connection, &mut old).await?)
+    }
+
+    /// Changes the rows that are there with these keys; takes all of them.
+    async fn merge(
+        &mut self,
+        connection: &mut MySqlConnection,
+        rows: &mut Vec<(&Row, Vec<Value>)>,
+    ) -> Result<(), sqlx::Error> {
+        let (Some(meeting), false) = (&self.meeting, rows.is_empty()) else {
+            return Ok(());
+        };
+        let table = self.plan.table();
+        let key = meeting.conflict().key();
+        let mut found = Vec::with_capacity(rows.len());
+        for (row, values) in rows.drain(..) {
+            let (taken, mut is) = (meeting.taken(row), sql::key_is(table, key, &values));
+            if self.shown.is_some() && key != self.key {
+                // Found again by what tells rows apart, which the change may change.
+                let statement = sql::select_columns(self.engine, table, &self.key, &is, Lock::None);
+                let rows = fetch(connection, &statement).await?;
+                let mut identity = show::values(table, &self.key, &rows)?;
+                let identity = identity.pop().ok_or(sqlx::Error::RowNotFound)?;
+                is = sql::key_is(table, &self.key, &identity);
+                found.push(changed(&self.key, identity, &taken));
+            } else {
+                found.push(values);
+            }
+            execute(connection, &sql::update_by(self.engine, table, &taken, &is)).await?;
+            self.merged += 1;
+        }
+        let Some(shown) = &mut self.shown else {
+            return Ok(());
+        };
+        show::by_keys(connection, self.engine, table, &self.key, found, shown).await
+    }
+
+    /// Inserts rows that are not there.
+    async fn add_new(
         &mut self,
         connection: &mut MySqlConnection,
         rows: &[Row],
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), Fault> {
         if self.shown.is_none() {
-            self.rows += run(connection, self.engine, self.plan, rows)
+            self.inserted += run(connection, self.engine, self.plan, rows)
                 .await?
                 .rows_affected();
             return Ok(());
@@ -247,9 +363,9 @@ impl<'p> Inserting<'p> {
         connection: &mut MySqlConnection,
         rows: &[Row],
         found: Vec<Found>,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), Fault> {
         let done = run(connection, self.engine, self.plan, rows).await?;
-        self.rows += done.rows_affected();
+        self.inserted += done.rows_affected();
         let step = match found.first() {
             Some(Found::Numbered(..)) if rows.len() > 1 => step(connection).await?,
             _ => 1,
@@ -263,12 +379,18 @@ impl<'p> Inserting<'p> {
                 Found::Key(key) => keys.push(key),
                 Found::Numbered(mut key, place) => {
                     let number = done.last_insert_id() + step * keys.len() as u64;
-                    key[place] = i64::try_from(number).map_or(Value::UInt(number), Value::Int);
+                    key[place] = numbered(number);
                     keys.push(key);
                 }
                 Found::Given => {
-                    let statement = given(self.engine, self.plan, shown.columns(), row);
-                    show::one(connection, self.plan.table(), &statement, shown).await?;
+                    let (plan, number) = (self.plan, done.last_insert_id());
+                    let (statement, equal) = given(self.engine, plan, shown.columns(), row, number);
+                    if !show::one(connection, plan.table(), &statement, equal, shown).await? {
+                        return Err(StoreError::from(QueryError::Unsupported {
+                            feature: "representations of rows that nothing tells from others",
+                        })
+                        .into());
+                    }
                 }
             }
         }
@@ -277,10 +399,11 @@ impl<'p> Inserting<'p> {
             self.engine,
             self.plan.table(),
             &self.key,
-            &keys,
+            keys,
             shown,
         )
-        .await
+        .await?;
+        Ok(())
     }
 
     fn found(&self, row: &Row) -> Found {
@@ -310,6 +433,20 @@ impl<'p> Inserting<'p> {
     }
 }
 
+/// A key after a change of its row.
+fn changed(key: &[usize], values: Vec<Value>, taken: &[(usize, &Cell)]) -> Vec<Value> {
+    let new = |column: &usize| {
+        taken.iter().find_map(|(at, cell)| match cell {
+            Cell::Value(value) if at == column => Some(value.clone()),
+            _ => None,
+        })
+    };
+    let columns = key.iter().zip(values);
+    columns
+        .map(|(column, value)| new(column).unwrap_or(value))
+        .collect()
+}
+
 /// The distance between two numbers that the server gives; not one where several servers
 /// share the work.
 async fn step(connection: &mut MySqlConnection) -> Result<u64, sqlx::Error> {
@@ -321,20 +458,71 @@ async fn step(connection: &mut MySqlConnection) -> Result<u64, sqlx::Error> {
     Columns::new([]).number(rows.first().ok_or(sqlx::Error::RowNotFound)?, 0)
 }
 
-/// Selects a row by what it was given, for tables whose rows have nothing that tells them
-/// apart: of several rows that are equal in all of it any will do.
-fn given(engine: Engine, plan: &InsertPlan, columns: &[usize], row: &Row) -> Statement {
-    let comparable = |column: &usize| {
-        !matches!(
-            plan.table().columns[*column].column_type.class(),
-            TypeClass::Json | TypeClass::Other
-        )
-    };
-    let (at, values): (Vec<usize>, Vec<Value>) = (plan.columns().iter().zip(row))
-        .filter_map(|(column, cell)| match cell {
-            Cell::Value(value) if comparable(column) => Some((*column, value.clone())),
+/// Selects a row, or two, by what it was given and what it got where nothing was; `number` is
+/// what the server numbered it with. Also whether nothing else tells rows apart, so that of
+/// several any will do: in tables without a key a new row may equal older ones.
+fn given(
+    engine: Engine,
+    plan: &InsertPlan,
+    columns: &[usize],
+    row: &Row,
+    number: u64,
+) -> (Statement, bool) {
+    let table = plan.table();
+    let (mut at, mut values, mut equal) = (Vec::new(), Vec::new(), true);
+    for (place, column) in table.columns.iter().enumerate() {
+        if column.generated.is_some() {
+            continue;
+        }
+        let planned = plan.columns().iter().position(|it| *it == place);
+        let given = match planned.and_then(|planned| row.get(planned)) {
+            Some(Cell::Value(value)) => Some(value),
             _ => None,
-        })
-        .unzip();
-    sql::select_one(engine, plan.table(), columns, &sql::key_is(&at, &values))
+        };
+        let known = match given {
+            None | Some(Value::Null) if column.auto_increment => {
+                (number > 0).then(|| numbered(number))
+            }
+            Some(Value::Null) => Some(Value::Null),
+            Some(value) => is_comparable(&column.column_type).then(|| value.clone()),
+            None => default(column),
+        };
+        match known {
+            Some(value) => {
+                at.push(place);
+                values.push(value);
+            }
+            None => equal = false,
+        }
+    }
+    let is = sql::key_is(table, &at, &values);
+    let mut statement = sql::select_columns(engine, table, columns, &is, Lock::None);
+    statement.sql.push_str(" LIMIT 2");
+    (statement, equal)
+}
+
+/// Whether a column equals the value that was stored in it.
+fn is_comparable(column_type: &ColumnType) -> bool {
+    // A float is stored with fewer digits than it was given with.
+    !matches!(column_type, ColumnType::Float { .. })
+        && !matches!(column_type.class(), TypeClass::Json | TypeClass::Other)
+}
+
+/// What stands in a column that was left out, where that is known.
+fn default(column: &Column) -> Option<Value> {
+    match &column.default {
+        None | Some(DefaultValue::Null) => column.nullable.then_some(Value::Null),
+        // The text of an instant would depend on the session that made the table.
+        Some(DefaultValue::Literal(text))
+            if is_comparable(&column.column_type)
+                && column.column_type.class() != TypeClass::Temporal =>
+        {
+            column.column_type.value_from_text(text).ok()
+        }
+        Some(_) => None,
+    }
+}
+
+fn numbered(number: u64) -> Value {
+    i64::try_from(number).map_or(Value::UInt(number), Value::Int)
 }

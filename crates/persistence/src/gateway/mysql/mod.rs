@@ -7,6 +7,7 @@ mod fields;
 mod insert;
 mod keys;
 mod once;
+pub mod routines;
 pub mod rows;
 mod show;
 mod text;

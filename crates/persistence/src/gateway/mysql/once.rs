@@ -10,6 +10,7 @@ use tidegate_domain::idempotency::{Once, Outcome};
 
 use super::super::once::{Keys, kept};
 use super::super::pool::MySqlPool;
+use super::super::rows::batch::Fault;
 use super::rows::{execute, fetch};
 use super::transaction::{Work, number, transact};
 use crate::engine::Engine;
@@ -73,7 +74,7 @@ impl<W: Work> Work for Claimed<'_, W> {
         &self,
         connection: &mut MySqlConnection,
         engine: Engine,
-    ) -> Result<Self::Outcome, sqlx::Error> {
+    ) -> Result<Self::Outcome, Fault> {
         if let Some(outcome) = claim(connection, self.keys, self.once).await? {
             return Ok(outcome);
         }
@@ -83,5 +84,9 @@ impl<W: Work> Work for Claimed<'_, W> {
             execute(connection, &keep).await?;
         }
         Ok(Outcome::Done(done))
+    }
+
+    fn rolls_back(&self) -> bool {
+        self.work.rolls_back()
     }
 }

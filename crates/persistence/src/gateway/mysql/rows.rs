@@ -3,18 +3,20 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use sqlx::mysql::{MySqlConnection, MySqlQueryResult, MySqlRow};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Column as _, Executor, Row as _};
 use tidegate_domain::error::StoreError;
+use tidegate_domain::gateway::column_type::{ColumnType, LobSize};
 use tidegate_domain::gateway::port::{Encoding, RowInput, RowStore, RowsRead, Upserted, Written};
 use tidegate_domain::gateway::schema::Table;
 use tidegate_domain::idempotency::{Once, Outcome};
+use tidegate_domain::query::ask::Count;
 use tidegate_domain::query::plan::{DeletePlan, InsertPlan, ReadPlan, UpdatePlan, UpsertPlan};
 
 use super::super::once::Keys;
 use super::super::pool::MySqlPool;
-use super::super::rows::document::Document;
+use super::super::rows::document::{Document, plain_text};
 use super::super::rows::field::Reader as _;
-use super::super::rows::{Whole, body, is_large, total_of_page, whole};
+use super::super::rows::{Whole, body, is_large, related, shown_of, total_of_page, whole};
 use super::super::sql::{self, Statement};
 use super::fields::{Columns, arguments};
 use super::{delete, insert, update, upsert};
@@ -45,25 +47,14 @@ impl MySqlRows {
     async fn stream(&self, plan: &ReadPlan, encoding: Encoding) -> Result<RowsRead, StoreError> {
         let mut lease = self.pool.begin(SNAPSHOT).await?;
         let engine = lease.server().engine;
-        let total = match plan.count() {
-            Some(_) => match number(&mut lease, sql::count(engine, plan)).await {
-                Ok(total) => Some(total),
-                Err(error) => return Err(lease.abort(error).await),
-            },
-            None => None,
-        };
-        let returned = match total {
-            Some(total) => total
-                .saturating_sub(plan.offset())
-                .min(plan.limit().unwrap_or(u64::MAX)),
-            None => match number(&mut lease, sql::count_page(engine, plan)).await {
-                Ok(returned) => returned,
-                Err(error) => return Err(lease.abort(error).await),
-            },
+        let watch = lease.watch();
+        let (returned, total) = match watch.over(counts(&mut lease, engine, plan)).await {
+            Ok(counts) => counts,
+            Err(error) => return Err(lease.abort(error).await),
         };
         let statement = sql::select(engine, plan, false);
-        let mut reader = Columns::new(shown_types(plan));
-        let document = Document::new(encoding, plan.output());
+        let mut reader = Columns::new(sql::types(engine, plan.node().select()));
+        let document = Document::of(engine, encoding, plan.node(), plan.zone());
         let work = |sink| async move {
             let outcome = match query(&statement) {
                 Ok(query) => {
@@ -89,24 +80,102 @@ impl MySqlRows {
         Ok(RowsRead {
             returned,
             total,
-            body: body::spawn(work).await?,
+            body: watch.over(body::spawn(work)).await?,
         })
+    }
+
+    /// Reads rows with related ones in them.
+    async fn nested(&self, plan: &ReadPlan, encoding: Encoding) -> Result<RowsRead, StoreError> {
+        let mut lease = self.pool.begin(SNAPSHOT).await?;
+        let engine = lease.server().engine;
+        let watch = lease.watch();
+        let small = watch.over(async {
+            let mut session = Session {
+                connection: &mut lease,
+                engine,
+            };
+            let Some((rows, bytes)) = related::first(&mut session, plan, encoding).await? else {
+                return Ok((None, counts(&mut lease, engine, plan).await?));
+            };
+            let total = total(&mut lease, engine, plan, rows).await?;
+            Ok((Some(bytes), (rows, total)))
+        });
+        let (small, (returned, total)) = match small.await {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(lease.abort(error).await),
+        };
+        if let Some(bytes) = small {
+            lease.commit().await?;
+            return Ok(RowsRead {
+                returned,
+                total,
+                body: body::single(bytes),
+            });
+        }
+        let plan = plan.clone();
+        let work = |sink| async move {
+            let mut session = Session {
+                connection: &mut lease,
+                engine,
+            };
+            match related::pieces(&mut session, &plan, encoding, returned, &sink).await {
+                Ok(()) => lease.commit().await,
+                Err(body::Cut::Failed(error)) => Err(lease.fail(error)),
+                Err(body::Cut::Gone) => Ok(()),
+            }
+        };
+        Ok(RowsRead {
+            returned,
+            total,
+            body: watch.over(body::spawn(work)).await?,
+        })
+    }
+}
+
+/// A connection for statements that follow each other.
+pub(super) struct Session<'c> {
+    /// The connection.
+    pub(super) connection: &'c mut MySqlConnection,
+    /// The server's engine.
+    pub(super) engine: Engine,
+}
+
+impl related::Session for Session<'_> {
+    type Reader = Columns;
+
+    fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    fn reader(types: Vec<ColumnType>) -> Columns {
+        Columns::new(types)
+    }
+
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<MySqlRow>, sqlx::Error> {
+        fetch(self.connection, &statement).await
     }
 }
 
 #[async_trait]
 impl RowStore for MySqlRows {
     async fn read(&self, plan: &ReadPlan, encoding: Encoding) -> Result<RowsRead, StoreError> {
+        if !plan.node().children().is_empty() {
+            return self.nested(plan, encoding).await;
+        }
         if is_large(plan) {
             return self.stream(plan, encoding).await;
         }
         // Without a limit the rows are their own count.
-        let counted = plan.count().is_some() && plan.limit().is_some();
+        let counted = plan.count() == Some(Count::Exact) && plan.limit().is_some();
         let mut again = true;
         let page = loop {
             let mut lease = self.pool.get().await?;
             let engine = lease.server().engine;
-            match page(&mut lease, engine, plan, encoding, counted).await {
+            let watch = lease.watch();
+            let page = watch
+                .over(page(&mut lease, engine, plan, encoding, counted))
+                .await;
+            match page {
                 Ok(Some(page)) => break lease.end(Ok(page))?,
                 // Rows are under way on this connection, so it cannot be given back.
                 Ok(None) => {
@@ -160,35 +229,116 @@ async fn page(
     counted: bool,
 ) -> Result<Option<Whole>, sqlx::Error> {
     let statement = sql::select(engine, plan, counted);
-    let mut reader = Columns::new(shown_types(plan));
+    let mut reader = Columns::new(sql::types(engine, plan.node().select()));
     let running = Running::new("select");
     let rows = query(&statement)?.fetch(&mut *connection);
-    let document = Document::new(encoding, plan.output());
+    let document = Document::of(engine, encoding, plan.node(), plan.zone());
     let page = whole(rows, &mut reader, document, counted).await?;
     drop(running);
     let Some(mut page) = page else {
         return Ok(None);
     };
-    if plan.count().is_some() && page.counted.is_none() {
-        page.counted = match total_of_page(page.rows, plan.limit(), plan.offset()) {
-            Some(total) => Some(total),
-            // No row came that could have brought the count along.
-            None => Some(number(connection, sql::count(engine, plan)).await?),
-        };
+    if page.counted.is_none() {
+        page.counted = total(connection, engine, plan, page.rows).await?;
     }
     Ok(Some(page))
 }
 
-fn shown_types(plan: &ReadPlan) -> Vec<tidegate_domain::gateway::column_type::ColumnType> {
-    let columns: Vec<_> = plan.output().iter().map(|output| output.column()).collect();
-    types(plan.table(), &columns)
+/// How many rows the document will have, and how many there are in all if the plan counts.
+async fn counts(
+    connection: &mut MySqlConnection,
+    engine: Engine,
+    plan: &ReadPlan,
+) -> Result<(u64, Option<u64>), sqlx::Error> {
+    if plan.count() == Some(Count::Exact) {
+        let total = number(connection, sql::count(engine, plan)).await?;
+        return Ok((shown_of(plan, total), Some(total)));
+    }
+    let returned = number(connection, sql::count_page(engine, plan)).await?;
+    Ok((returned, total(connection, engine, plan, returned).await?))
+}
+
+/// How many rows there are in all, if the plan counts, where a page has so many.
+async fn total(
+    connection: &mut MySqlConnection,
+    engine: Engine,
+    plan: &ReadPlan,
+    rows: u64,
+) -> Result<Option<u64>, sqlx::Error> {
+    let Some(count) = plan.count() else {
+        return Ok(None);
+    };
+    if let (Count::Exact | Count::Estimated, Some(total)) =
+        (count, total_of_page(rows, plan.limit(), plan.offset()))
+    {
+        return Ok(Some(total));
+    }
+    let estimate = match (count, plan.exact_up_to()) {
+        (Count::Planned, _) => true,
+        (Count::Estimated, Some(most)) => {
+            let more = sql::count_up_to(engine, plan, most.saturating_add(1));
+            let counted = number(connection, more).await?;
+            if counted <= most {
+                return Ok(Some(counted));
+            }
+            let estimate = estimated(connection, engine, plan).await?;
+            return Ok(Some(estimate.unwrap_or(counted).max(counted)));
+        }
+        _ => false,
+    };
+    if estimate && let Some(estimate) = estimated(connection, engine, plan).await? {
+        return Ok(Some(estimate));
+    }
+    number(connection, sql::count(engine, plan)).await.map(Some)
+}
+
+/// How many rows fit by the server's statistics; `None` where they say nothing.
+async fn estimated(
+    connection: &mut MySqlConnection,
+    engine: Engine,
+    plan: &ReadPlan,
+) -> Result<Option<u64>, sqlx::Error> {
+    let rows = fetch(connection, &sql::explain_count(engine, plan)).await?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let names: Vec<_> = first
+        .columns()
+        .iter()
+        .map(|it| it.name().to_owned())
+        .collect();
+    let place = |name: &str| names.iter().position(|it| it == name);
+    let (Some(kind), Some(looked_at), Some(filtered)) =
+        (place("select_type"), place("rows"), place("filtered"))
+    else {
+        return Ok(None);
+    };
+    let text = ColumnType::Text(LobSize::Long);
+    let mut reader = Columns::new(vec![text; names.len()]);
+    let mut product = 1.0_f64;
+    for row in &rows {
+        let mut said = |at| reader.field(row, at).map(|field| plain_text(&field));
+        if !matches!(said(kind)?.as_str(), "SIMPLE" | "PRIMARY") {
+            continue;
+        }
+        let (Ok(rows), Ok(part)) = (
+            said(looked_at)?.parse::<f64>(),
+            said(filtered)?.parse::<f64>(),
+        ) else {
+            return Ok(None);
+        };
+        product *= rows * part / 100.0;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a guess at a number of rows"
+    )]
+    Ok(Some(product.round().max(0.0) as u64))
 }
 
 /// The types of these columns.
-pub(super) fn types(
-    table: &Table,
-    columns: &[usize],
-) -> Vec<tidegate_domain::gateway::column_type::ColumnType> {
+pub(super) fn types(table: &Table, columns: &[usize]) -> Vec<ColumnType> {
     columns
         .iter()
         .filter_map(|at| table.columns.get(*at))

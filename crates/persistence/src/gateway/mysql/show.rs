@@ -1,17 +1,22 @@
 //! Showing rows that were written, which MySQL cannot do while it writes: they are selected
 //! again by key in the same transaction.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
+use bytes::Bytes;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
+use tidegate_domain::gateway::port::Encoding;
 use tidegate_domain::gateway::schema::Table;
 use tidegate_domain::gateway::value::Value;
+use tidegate_domain::gateway::zone::Zone;
+use tidegate_domain::query::plan::Child;
 
-use super::super::rows::collect::Collected;
 use super::super::rows::field::{Field, Reader as _};
+use super::super::rows::related::of_keys;
+use super::super::rows::showing::{Showing, places, told_apart};
 use super::super::sql::{self, Lock, Statement};
 use super::fields::Columns;
-use super::rows::{fetch, types};
+use super::rows::{Session, fetch, types};
 use crate::engine::Engine;
 
 /// How many rows are selected by key at once.
@@ -23,19 +28,22 @@ pub(super) async fn by_keys(
     engine: Engine,
     table: &Table,
     key: &[usize],
-    keys: &[Vec<Value>],
-    collected: &mut Collected,
+    keys: Vec<Vec<Value>>,
+    showing: &mut Showing<'_>,
 ) -> Result<(), sqlx::Error> {
+    let collected = match showing {
+        Showing::Columns(collected) => collected,
+        Showing::Keys(shown) => {
+            keys.into_iter().for_each(|key| shown.push(key));
+            return Ok(());
+        }
+    };
     for keys in keys.chunks(KEYS) {
         let start = collected.len();
         let columns: Vec<usize> = key.iter().chain(collected.columns()).copied().collect();
         let statement = sql::select_by_keys(engine, table, &columns, key, keys, Lock::None);
         let rows = fetch(connection, &statement).await?;
-        let places: HashMap<String, usize> = keys
-            .iter()
-            .enumerate()
-            .map(|(at, values)| (told_apart(table, key, values), start + at))
-            .collect();
+        let places = places(table, key, keys, start);
         let mut reader = Columns::new(types(table, &columns));
         for (at, row) in rows.iter().enumerate() {
             let values = (0..key.len())
@@ -52,19 +60,77 @@ pub(super) async fn by_keys(
     Ok(())
 }
 
-/// Adds one row that a condition finds.
+/// Adds one row that a condition finds; whether there is one. Of several, any will do where they
+/// are `equal`, and else none.
 pub(super) async fn one(
     connection: &mut MySqlConnection,
     table: &Table,
     statement: &Statement,
-    collected: &mut Collected,
-) -> Result<(), sqlx::Error> {
+    equal: bool,
+    showing: &mut Showing<'_>,
+) -> Result<bool, sqlx::Error> {
     let rows = fetch(connection, statement).await?;
-    let mut reader = Columns::new(types(table, collected.columns()));
-    if let Some(row) = rows.first() {
-        collected.add(collected.len(), |at| reader.field(row, at))?;
+    let mut reader = Columns::new(types(table, showing.columns()));
+    match rows.as_slice() {
+        [] => return Ok(false),
+        [_, _, ..] if !equal => return Ok(false),
+        [row, ..] => showing.add(showing.len(), |at| reader.field(row, at))?,
     }
-    Ok(())
+    Ok(true)
+}
+
+/// The document of written rows.
+pub(super) async fn document(
+    connection: &mut MySqlConnection,
+    engine: Engine,
+    showing: Showing<'_>,
+    encoding: Encoding,
+) -> Result<Bytes, sqlx::Error> {
+    match showing {
+        Showing::Columns(collected) => Ok(collected.finish()),
+        Showing::Keys(keys) => {
+            let (child, zone) = (keys.reread().child(), keys.reread().zone());
+            related(connection, engine, child, &keys.in_order(), encoding, zone).await
+        }
+    }
+}
+
+/// Rows with these keys as a document, in the order of the keys, or in that of the node.
+async fn related(
+    connection: &mut MySqlConnection,
+    engine: Engine,
+    child: &Child,
+    keys: &[Vec<Value>],
+    encoding: Encoding,
+    zone: Option<Zone>,
+) -> Result<Bytes, sqlx::Error> {
+    of_keys(
+        &mut Session { connection, engine },
+        child,
+        keys,
+        encoding,
+        zone,
+    )
+    .await
+}
+
+/// Which of these keys are there, told apart; their rows are locked, and the gaps where the
+/// others would be.
+pub(super) async fn there(
+    connection: &mut MySqlConnection,
+    engine: Engine,
+    table: &Table,
+    key: &[usize],
+    keys: &[Vec<Value>],
+) -> Result<HashSet<String>, sqlx::Error> {
+    let mut there = HashSet::with_capacity(keys.len());
+    for keys in keys.chunks(KEYS) {
+        let statement = sql::select_by_keys(engine, table, key, key, keys, Lock::Update);
+        let rows = fetch(connection, &statement).await?;
+        let found = values(table, key, &rows)?;
+        there.extend(found.iter().map(|values| told_apart(table, key, values)));
+    }
+    Ok(there)
 }
 
 /// The values of these columns.
@@ -81,13 +147,4 @@ pub(super) fn values(
                 .collect()
         })
         .collect()
-}
-
-/// A text that is the same for equal keys, in whatever form they were given.
-fn told_apart(table: &Table, key: &[usize], values: &[Value]) -> String {
-    let columns = key.iter().filter_map(|at| table.columns.get(*at));
-    let fields = columns
-        .zip(values)
-        .map(|(column, value)| Field::from_value(&column.column_type, value).into_value());
-    format!("{:?}", fields.collect::<Vec<_>>())
 }

@@ -8,7 +8,8 @@ use std::future::Future;
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
 use tidegate_domain::error::StoreError;
 
-use super::super::pool::MySqlPool;
+use super::super::pool::{MySqlLease, MySqlPool};
+use super::super::rows::batch::Fault;
 use super::super::sql::Statement;
 use super::rows::execute;
 use crate::engine::Engine;
@@ -19,12 +20,17 @@ pub(super) trait Work: Sync {
     /// What comes of it.
     type Outcome: Send;
 
-    /// Does it.
+    /// Does it. A fault of the input is no reason to do it again.
     fn run(
         &self,
         connection: &mut MySqlConnection,
         engine: Engine,
-    ) -> impl Future<Output = Result<Self::Outcome, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Outcome, Fault>> + Send;
+
+    /// Whether it is undone although it went well.
+    fn rolls_back(&self) -> bool {
+        false
+    }
 }
 
 /// Does work in a transaction of its own.
@@ -36,17 +42,33 @@ pub(super) async fn transact<W: Work>(
     loop {
         let mut lease = pool.begin("START TRANSACTION").await?;
         let engine = lease.server().engine;
-        match work.run(&mut lease, engine).await {
+        let watch = lease.watch();
+        match watch.over(work.run(&mut lease, engine)).await {
             Ok(outcome) => {
-                lease.commit().await?;
+                settle(lease, work.rolls_back()).await?;
                 return Ok(outcome);
             }
-            Err(error) if is_deadlock(&error) && tries < TRIES => lease.roll_back().await,
-            Err(error) => return Err(lease.abort(error).await),
+            Err(Fault::Engine(error)) if is_deadlock(&error) && tries < TRIES => {
+                lease.roll_back().await;
+            }
+            Err(Fault::Engine(error)) => return Err(lease.abort(error).await),
+            Err(Fault::Input(error)) => {
+                lease.roll_back().await;
+                return Err(error);
+            }
         }
         pause(tries).await;
         tries += 1;
     }
+}
+
+/// Ends a transaction in which all went well.
+pub(super) async fn settle(lease: MySqlLease, undo: bool) -> Result<(), StoreError> {
+    if undo {
+        lease.roll_back().await;
+        return Ok(());
+    }
+    lease.commit().await
 }
 
 /// Runs a single statement, which is a transaction by itself.
@@ -58,7 +80,8 @@ pub(super) async fn autocommit(
     loop {
         let mut lease = pool.get().await?;
         let statement = statement(lease.server().engine);
-        let outcome = execute(&mut lease, &statement).await;
+        let watch = lease.watch();
+        let outcome = watch.over(execute(&mut lease, &statement)).await;
         match outcome {
             Err(error) if is_deadlock(&error) && tries < TRIES => drop(lease.end::<()>(Err(error))),
             outcome => return lease.end(outcome),

@@ -3,11 +3,13 @@
 use sqlx::mysql::MySqlConnection;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{Encoding, Written};
-use tidegate_domain::query::plan::{ReadShape, UpdatePlan};
+use tidegate_domain::gateway::value::Value;
+use tidegate_domain::query::plan::{Returning, UpdatePlan};
 
 use super::super::pool::MySqlPool;
-use super::super::rows::collect::{Collected, identity, nothing};
+use super::super::rows::batch::Fault;
 use super::super::rows::field::{Field, Reader as _};
+use super::super::rows::showing::{Showing, nothing};
 use super::super::sql::{self, Lock};
 use super::fields::Columns;
 use super::rows::{execute, fetch, types};
@@ -22,65 +24,96 @@ pub(super) async fn update(
     plan: &UpdatePlan,
     encoding: Encoding,
 ) -> Result<Written, StoreError> {
-    match plan.returning() {
-        returning if plan.set().is_empty() => Ok(Written {
+    if plan.set().is_empty() {
+        plan.ending().check(0)?;
+        return Ok(Written {
             rows: 0,
-            representation: returning.map(|shape| nothing(shape, encoding)),
-        }),
-        None => {
-            let done = autocommit(pool, |engine| sql::update(engine, plan, &[])).await?;
-            Ok(Written {
-                rows: done.rows_affected(),
-                representation: None,
-            })
-        }
-        Some(shape) => {
-            transact(
-                pool,
-                &Shown {
-                    plan,
-                    shape,
-                    encoding,
-                },
-            )
-            .await
-        }
+            inserted: 0,
+            representation: plan
+                .returning()
+                .map(|returning| nothing(returning, encoding)),
+        });
     }
+    if plan.returning().is_none() && plan.ending().is_plain() {
+        let done = autocommit(pool, |engine| sql::update(engine, plan, &[])).await?;
+        return Ok(Written {
+            rows: done.rows_affected(),
+            inserted: 0,
+            representation: None,
+        });
+    }
+    transact(pool, &Whole { plan, encoding }).await
 }
 
-/// An update whose rows are shown.
-struct Shown<'p> {
+/// An update whose rows are shown, or which may be undone.
+struct Whole<'p> {
     plan: &'p UpdatePlan,
-    shape: &'p ReadShape,
     encoding: Encoding,
 }
 
-impl Work for Shown<'_> {
+impl Work for Whole<'_> {
     type Outcome = Written;
 
     async fn run(
         &self,
         connection: &mut MySqlConnection,
         engine: Engine,
-    ) -> Result<Written, sqlx::Error> {
-        let (table, plan) = (self.plan.table(), self.plan);
-        let mut collected = Collected::new(self.shape, self.encoding);
-        let new = |column: usize| {
-            plan.set()
-                .iter()
-                .find(|(set, _)| *set == column)
-                .map(|(_, value)| value)
+    ) -> Result<Written, Fault> {
+        let (rows, representation) = match self.plan.returning() {
+            None => (self.change(connection, engine).await?, None),
+            Some(returning) => self.shown(connection, engine, returning).await?,
         };
-        let key = identity(table);
+        let representation = match representation {
+            Some(showing) => {
+                Some(show::document(connection, engine, showing, self.encoding).await?)
+            }
+            None => None,
+        };
+        Ok(Written {
+            rows,
+            inserted: 0,
+            representation,
+        })
+    }
+
+    fn rolls_back(&self) -> bool {
+        self.plan.ending().rollback
+    }
+}
+
+impl<'p> Whole<'p> {
+    /// Updates, and checks how many rows it were.
+    async fn change(&self, connection: &mut MySqlConnection, engine: Engine) -> Result<u64, Fault> {
+        let done = execute(connection, &sql::update(engine, self.plan, &[])).await?;
+        let rows = done.rows_affected();
+        self.plan.ending().check(rows).map_err(StoreError::from)?;
+        Ok(rows)
+    }
+
+    /// What the update sets a column to.
+    fn set_to(&self, column: usize) -> Option<&'p Value> {
+        let mut set = self.plan.set().iter();
+        set.find(|(set, _)| *set == column).map(|(_, value)| value)
+    }
+
+    async fn shown(
+        &self,
+        connection: &mut MySqlConnection,
+        engine: Engine,
+        returning: &'p Returning,
+    ) -> Result<(u64, Option<Showing<'p>>), Fault> {
+        let (table, plan) = (self.plan.table(), self.plan);
+        let mut showing = Showing::new(returning, self.encoding);
+        let key = table.identity();
         // Locks keep these rows, and the gaps beside them, as they are until the update.
         if key.is_empty() {
             // Nothing finds these rows again, so they are shown as they were, with what is set.
-            let columns = collected.columns().to_vec();
+            let columns = showing.columns().to_vec();
             let statement =
                 sql::select_columns(engine, table, &columns, plan.predicate(), Lock::Update);
             let mut reader = Columns::new(types(table, &columns));
             for row in fetch(connection, &statement).await? {
-                collected.add(collected.len(), |at| match new(columns[at]) {
+                showing.add(showing.len(), |at| match self.set_to(columns[at]) {
                     Some(value) => Ok(Field::from_value(
                         &table.columns[columns[at]].column_type,
                         value,
@@ -88,27 +121,21 @@ impl Work for Shown<'_> {
                     None => reader.field(&row, at),
                 })?;
             }
-            let done = execute(connection, &sql::update(engine, plan, &[])).await?;
-            return Ok(Written {
-                rows: done.rows_affected(),
-                representation: Some(collected.finish()),
-            });
+            let rows = self.change(connection, engine).await?;
+            return Ok((rows, Some(showing)));
         }
         let statement = sql::select_columns(engine, table, &key, plan.predicate(), Lock::Update);
         let mut keys = show::values(table, &key, &fetch(connection, &statement).await?)?;
-        let done = execute(connection, &sql::update(engine, plan, &[])).await?;
+        let rows = self.change(connection, engine).await?;
         // An update may change the key itself.
         for values in &mut keys {
             for (column, value) in key.iter().zip(values) {
-                if let Some(new) = new(*column) {
+                if let Some(new) = self.set_to(*column) {
                     *value = new.clone();
                 }
             }
         }
-        show::by_keys(connection, engine, table, &key, &keys, &mut collected).await?;
-        Ok(Written {
-            rows: done.rows_affected(),
-            representation: Some(collected.finish()),
-        })
+        show::by_keys(connection, engine, table, &key, keys, &mut showing).await?;
+        Ok((rows, Some(showing)))
     }
 }

@@ -13,6 +13,7 @@ use tidegate_domain::query::plan::UpsertPlan;
 
 use super::super::once::Keys;
 use super::super::pool::MySqlPool;
+use super::super::rows::batch::Fault;
 use super::super::rows::field::{Field, Reader as _};
 use super::super::rows::keyed::{Keyed, keyed};
 use super::super::sql::{self, Lock, Statement};
@@ -46,7 +47,7 @@ impl Work for Rows<'_> {
         &self,
         connection: &mut MySqlConnection,
         engine: Engine,
-    ) -> Result<Upserted, sqlx::Error> {
+    ) -> Result<Upserted, Fault> {
         let table = self.plan.table();
         let mut outcome = Upserted::default();
         for row in self.plan.rows() {

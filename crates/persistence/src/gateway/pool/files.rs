@@ -25,6 +25,8 @@ pub struct SqliteFilesOptions {
     pub readers: usize,
     /// How long a caller waits for a connection, and a statement for a lock of another process.
     pub acquire_timeout: Duration,
+    /// How long a statement about rows may take.
+    pub statement_timeout: Option<Duration>,
 }
 
 /// All SQLite databases of the gateway.

@@ -8,10 +8,14 @@
 mod files;
 mod mysql;
 mod sqlite;
+mod watch;
 
 pub use files::{SqliteFiles, SqliteFilesOptions};
 pub use mysql::{MySqlLease, MySqlPool, MySqlPoolOptions};
+pub(crate) use sqlite::{STEPS, with_functions};
 pub use sqlite::{SqliteDatabase, SqliteLease};
+pub(crate) use watch::TooSlow;
+pub use watch::Watch;
 
 use tidegate_domain::error::StoreError;
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
@@ -10,22 +11,23 @@ use sqlx::{ConnectOptions, Connection, Executor, Row};
 use tidegate_domain::error::StoreError;
 
 use super::exhausted;
+use super::watch::Watch;
 use crate::engine::Server;
 use crate::error::store_error;
 use crate::measure::{PoolStatus, Running, acquired};
 
 /// What every session is set to, whatever the server's defaults are. The answer is the
-/// server's version. All of it is one round trip.
+/// server's version and the session's id. All of it is one round trip.
 ///
 /// - Times are UTC, so that `TIMESTAMP` means the same to everyone.
-/// - `ONLY_FULL_GROUP_BY` and `NO_ZERO_DATE` are left out: no statement of ours groups, and
-///   zero dates of older tables have to be read and filtered.
+/// - `ONLY_FULL_GROUP_BY` and `NO_ZERO_DATE` are left out: the planner groups by all that is
+///   shown, and zero dates of older tables have to be read and filtered.
 /// - `REPEATABLE READ` is what a consistent snapshot is taken under.
 /// - `NO_AUTO_VALUE_ON_ZERO` lets a zero that a client writes be a zero.
 const SESSION: &str = "SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1, \
      sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'; \
      SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-     SELECT VERSION()";
+     SELECT VERSION(), CONNECTION_ID()";
 
 /// A connection that rested longer than this is asked for a sign of life before it is used:
 /// servers and firewalls close idle ones.
@@ -40,6 +42,8 @@ pub struct MySqlPoolOptions {
     pub max_connections: usize,
     /// How long a caller waits for a connection, opening one included.
     pub acquire_timeout: Duration,
+    /// How long a statement that is watched may take.
+    pub statement_timeout: Option<Duration>,
 }
 
 /// Connections to one server. Nothing is opened before it is needed, so a server that is
@@ -63,13 +67,16 @@ impl MySqlPool {
             .no_engine_substitution(false)
             .timezone(None)
             .set_names(false);
-        let pool = managed::Pool::builder(Sessions { connect })
-            .max_size(options.max_connections.max(1))
-            // The connection used last is the one least likely to have been closed, and those
-            // at the other end can rest.
-            .queue_mode(QueueMode::Lifo)
-            .build()
-            .map_err(|error| StoreError::Internal(error.into()))?;
+        let pool = managed::Pool::builder(Sessions {
+            connect: Arc::new(connect),
+            limit: options.statement_timeout,
+        })
+        .max_size(options.max_connections.max(1))
+        // The connection used last is the one least likely to have been closed, and those
+        // at the other end can rest.
+        .queue_mode(QueueMode::Lifo)
+        .build()
+        .map_err(|error| StoreError::Internal(error.into()))?;
         Ok(Self {
             pool,
             acquire_timeout: options.acquire_timeout,
@@ -139,6 +146,12 @@ impl MySqlLease {
     /// The server at the other end.
     pub fn server(&self) -> Server {
         self.session().server
+    }
+
+    /// Watches over statements on this connection.
+    pub fn watch(&self) -> Watch {
+        let sessions = self.pool.manager();
+        Watch::session(sessions.limit, &sessions.connect, self.session().id)
     }
 
     /// Ends the use of the connection with the outcome of its last statement, and passes the
@@ -284,11 +297,14 @@ fn is_broken(error: &sqlx::Error) -> bool {
 struct Session {
     connection: MySqlConnection,
     server: Server,
+    // By which the server knows it.
+    id: u64,
 }
 
 /// Opens connections.
 struct Sessions {
-    connect: MySqlConnectOptions,
+    connect: Arc<MySqlConnectOptions>,
+    limit: Option<Duration>,
 }
 
 impl managed::Manager for Sessions {
@@ -298,15 +314,18 @@ impl managed::Manager for Sessions {
     async fn create(&self) -> Result<Session, sqlx::Error> {
         let mut connection = self.connect.connect().await?;
         let rows = connection.fetch_all(sqlx::raw_sql(SESSION)).await?;
-        let version = rows
-            .first()
-            .ok_or(sqlx::Error::RowNotFound)?
-            .try_get_unchecked::<String, _>(0)?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let version = row.try_get_unchecked::<String, _>(0)?;
+        let id = row.try_get_unchecked::<u64, _>(1)?;
         let server = Server::parse(&version);
         if !server.is_supported() {
             tracing::warn!(engine = %server.engine, version = ?server.version, "this version of the server is too old");
         }
-        Ok(Session { connection, server })
+        Ok(Session {
+            connection,
+            server,
+            id,
+        })
     }
 
     async fn recycle(

@@ -16,11 +16,30 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock as Gate};
 
 use super::super::once::{HIDDEN, OLD_HIDDEN, time_text};
 use super::super::rows::collect::time_order;
+use super::super::rows::json::{json_contains, json_order, json_overlaps};
 use super::exhausted;
 use super::files::SqliteFilesOptions;
+use super::watch::{Deadline, Watch};
 use crate::backup::{COPY, OPTIMIZE, path_text};
 use crate::error::store_error;
 use crate::measure::{PoolStatus, Running, acquired};
+
+/// After how many steps of its machine the engine asks whether it may go on: some hundred
+/// times a second.
+pub(crate) const STEPS: i32 = 100_000;
+
+/// Adds what the printer of SQL and the definitions of columns name.
+pub(crate) fn with_functions(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .collation("decimal", decimal_cmp)
+        .collation("time", time_order)
+        .collation("json", json_order)
+        .collation("json_contains", json_contains)
+        .collation("json_overlaps", json_overlaps)
+        .with_regexp()
+        // Statements may hold what nobody should read in a log.
+        .disable_statement_logging()
+}
 
 /// One database file.
 pub struct SqliteDatabase {
@@ -39,19 +58,14 @@ impl SqliteDatabase {
         create: bool,
         options: &SqliteFilesOptions,
     ) -> Result<Self, StoreError> {
-        let connect = SqliteConnectOptions::new()
+        let connect = with_functions(SqliteConnectOptions::new())
             .filename(path)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(options.acquire_timeout.min(Duration::from_secs(60)))
-            // What the printer and the definitions of columns name; see the SQL printer.
-            .collation("decimal", decimal_cmp)
-            .collation("time", time_order)
-            .with_regexp()
-            // Statements may hold what nobody should read in a log.
-            .disable_statement_logging();
+            .busy_timeout(options.acquire_timeout.min(Duration::from_secs(60)));
         let pool = |connect: SqliteConnectOptions, size: usize| {
-            managed::Pool::builder(Connections { connect })
+            let limit = options.statement_timeout;
+            managed::Pool::builder(Connections { connect, limit })
                 .max_size(size.max(1))
                 .queue_mode(QueueMode::Lifo)
                 .build()
@@ -193,8 +207,8 @@ impl SqliteDatabase {
             .await
             .map_err(|_| exhausted("the database is in use"))?;
         for pool in [&self.readers, &self.writer] {
-            for connection in pool.retain(|_, _| false).removed {
-                connection.close().await.map_err(store_error)?;
+            for open in pool.retain(|_, _| false).removed {
+                open.connection.close().await.map_err(store_error)?;
             }
         }
         Ok(guard)
@@ -209,6 +223,12 @@ pub struct SqliteLease {
 }
 
 impl SqliteLease {
+    /// Watches over statements on this connection.
+    pub fn watch(&self) -> Watch {
+        let open = self.held.as_ref().map(|(object, _)| object);
+        open.map_or_else(Watch::none, |open| Watch::file(open.limit, &open.deadline))
+    }
+
     /// Ends the use of the connection with the outcome of its last statement, and passes the
     /// outcome on. To be called with no transaction open and no result half read.
     ///
@@ -266,7 +286,7 @@ impl Deref for SqliteLease {
             reason = "the object leaves only together with the lease"
         )]
         let (object, _) = self.held.as_ref().expect("a lease holds its connection");
-        object
+        &object.connection
     }
 }
 
@@ -277,7 +297,7 @@ impl DerefMut for SqliteLease {
             reason = "the object leaves only together with the lease"
         )]
         let (object, _) = self.held.as_mut().expect("a lease holds its connection");
-        object
+        &mut object.connection
     }
 }
 
@@ -286,7 +306,7 @@ impl Drop for SqliteLease {
         let Some((object, passage)) = self.held.take() else {
             return;
         };
-        let connection = Object::take(object);
+        let connection = Object::take(object).connection;
         // The last connection of a file that closes deletes its log by name. It must not do
         // that after another database was made under this name, so the gate stays taken until
         // the connection's thread has ended.
@@ -299,20 +319,41 @@ impl Drop for SqliteLease {
     }
 }
 
+/// An open connection, and until when its statement may run.
+struct Open {
+    connection: SqliteConnection,
+    deadline: Arc<Deadline>,
+    limit: Option<Duration>,
+}
+
 /// Opens connections.
 struct Connections {
     connect: SqliteConnectOptions,
+    limit: Option<Duration>,
 }
 
 impl managed::Manager for Connections {
-    type Type = SqliteConnection;
+    type Type = Open;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<SqliteConnection, sqlx::Error> {
-        self.connect.connect().await
+    async fn create(&self) -> Result<Open, sqlx::Error> {
+        let mut connection = self.connect.connect().await?;
+        let deadline = Arc::new(Deadline::new());
+        if self.limit.is_some() {
+            let looked_at = Arc::clone(&deadline);
+            connection
+                .lock_handle()
+                .await?
+                .set_progress_handler(STEPS, move || looked_at.allows());
+        }
+        Ok(Open {
+            connection,
+            deadline,
+            limit: self.limit,
+        })
     }
 
-    async fn recycle(&self, _: &mut SqliteConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, _: &mut Open, _: &Metrics) -> RecycleResult<sqlx::Error> {
         Ok(())
     }
 }

@@ -37,7 +37,8 @@ pub(crate) struct Sink {
 const READER_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Sink {
-    async fn send(&self, message: Message) -> Result<(), Cut> {
+    /// Sends the next piece.
+    pub(crate) async fn send(&self, message: Message) -> Result<(), Cut> {
         match tokio::time::timeout(READER_PATIENCE, self.channel.send(message)).await {
             Ok(sent) => sent.map_err(|_| Cut::Gone),
             // Not an error of the connection to the database, which can be used again.

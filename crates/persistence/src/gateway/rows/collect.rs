@@ -8,10 +8,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use tidegate_domain::gateway::port::Encoding;
-use tidegate_domain::gateway::schema::Table;
 use tidegate_domain::gateway::value::decimal_cmp;
 use tidegate_domain::query::ask::Nulls;
-use tidegate_domain::query::plan::{OrderColumn, ReadShape};
+use tidegate_domain::query::plan::{OutputColumn, ReadShape, ShapeOrder};
 
 use super::document::Document;
 use super::field::Field;
@@ -39,7 +38,7 @@ pub(crate) struct Collected {
     document: Document,
     columns: Vec<usize>,
     shown: usize,
-    order: Vec<OrderColumn>,
+    order: Vec<ShapeOrder>,
     rows: Vec<Row>,
     bytes: Vec<u8>,
 }
@@ -53,9 +52,10 @@ impl Collected {
             .map(|column| column.column())
             .collect();
         let shown = columns.len();
-        columns.extend(shape.order().iter().map(OrderColumn::column));
+        columns.extend(shape.order().iter().map(ShapeOrder::column));
         Self {
-            document: Document::new(encoding, shape.output()),
+            document: Document::new(encoding, shape.output().iter().map(OutputColumn::name))
+                .in_zone(shape.zone()),
             columns,
             shown,
             order: shape.order().to_vec(),
@@ -122,37 +122,6 @@ impl Collected {
     }
 }
 
-/// Shows nothing: the document without rows.
-pub(crate) fn nothing(shape: &ReadShape, encoding: Encoding) -> Bytes {
-    Collected::new(shape, encoding).finish()
-}
-
-/// The columns that tell rows of a table apart: the primary key's, or those of a unique key
-/// without null; empty where there is none.
-pub(crate) fn identity(table: &Table) -> Vec<usize> {
-    if !table.primary_key.is_empty() {
-        return table.key_indexes();
-    }
-    let never_null = |names: &[String]| -> Option<Vec<usize>> {
-        names
-            .iter()
-            .map(|name| {
-                table
-                    .column_index(name)
-                    .filter(|at| !table.columns[*at].nullable)
-            })
-            .collect()
-    };
-    let unique = table
-        .indexes
-        .iter()
-        .filter(|index| index.unique && !index.columns.is_empty());
-    unique
-        .filter_map(|index| never_null(&index.columns))
-        .min_by_key(Vec::len)
-        .unwrap_or_default()
-}
-
 impl SortKey {
     fn of(field: Field<'_>) -> Self {
         match field {
@@ -184,7 +153,7 @@ impl SortKey {
     }
 }
 
-fn compare(term: &OrderColumn, a: &SortKey, b: &SortKey) -> Ordering {
+fn compare(term: &ShapeOrder, a: &SortKey, b: &SortKey) -> Ordering {
     let nulls = |null_first: Ordering| {
         if term.nulls() == Nulls::First {
             null_first

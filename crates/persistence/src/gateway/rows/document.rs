@@ -9,9 +9,13 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use tidegate_domain::gateway::port::Encoding;
-use tidegate_domain::query::plan::OutputColumn;
+use tidegate_domain::gateway::zone::Zone;
+
+use tidegate_domain::query::plan::{Member, Node};
 
 use super::field::{Field, Reader};
+use super::shape::{Found, Shape};
+use crate::engine::Engine;
 
 /// Writes one document, piece by piece, into buffers of the caller's.
 pub(crate) struct Document {
@@ -20,26 +24,29 @@ pub(crate) struct Document {
     before: Vec<Vec<u8>>,
     header: Vec<u8>,
     rows: u64,
+    zone: Option<Zone>,
+    // How rows of a node become members; without one each column is a member.
+    shape: Option<Shape>,
 }
 
 impl Document {
-    /// A document of rows with these columns.
-    pub(crate) fn new(encoding: Encoding, output: &[OutputColumn]) -> Self {
+    /// A document of rows with members of these names.
+    pub(crate) fn new<'n>(encoding: Encoding, names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut header = Vec::new();
-        let before = output
-            .iter()
+        let before = names
+            .into_iter()
             .enumerate()
-            .map(|(at, column)| match encoding {
+            .map(|(at, name)| match encoding {
                 Encoding::Json => {
                     let mut before = vec![if at == 0 { b'{' } else { b',' }];
-                    json_text(&mut before, column.name());
+                    json_text(&mut before, name);
                     before.push(b':');
                     before
                 }
                 Encoding::Csv => {
                     let before = if at == 0 { Vec::new() } else { vec![b','] };
                     header.extend_from_slice(&before);
-                    csv_text(&mut header, column.name());
+                    csv_text(&mut header, name);
                     before
                 }
             })
@@ -49,12 +56,33 @@ impl Document {
             before,
             header,
             rows: 0,
+            zone: None,
+            shape: None,
         }
     }
 
-    /// How many columns a row has.
+    /// With instants shown in this zone.
+    pub(crate) fn in_zone(self, zone: Option<Zone>) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// A document of a node's rows.
+    pub(crate) fn of(engine: Engine, encoding: Encoding, node: &Node, zone: Option<Zone>) -> Self {
+        let names = node.members().iter().map(Member::name);
+        Self {
+            shape: Some(Shape::new(engine, node, zone)),
+            ..Self::new(encoding, names)
+        }
+    }
+
+    /// How rows of a node are written.
+    pub(crate) fn shape(&self) -> Option<&Shape> {
+        self.shape.as_ref()
+    }
+
+    /// How many columns the statement has.
     pub(crate) fn columns(&self) -> usize {
-        self.before.len()
+        self.shape.as_ref().map_or(self.before.len(), Shape::width)
     }
 
     /// How many rows were written.
@@ -87,12 +115,42 @@ impl Document {
         row: &R::Row,
         reader: &mut R,
     ) -> Result<(), sqlx::Error> {
+        self.row_with(out, row, reader, &[])
+    }
+
+    /// Writes a row with what is related to it.
+    ///
+    /// # Errors
+    /// A value that cannot be read, or not be converted.
+    pub(crate) fn row_with<R: Reader>(
+        &mut self,
+        out: &mut Vec<u8>,
+        row: &R::Row,
+        reader: &mut R,
+        below: &[Found],
+    ) -> Result<(), sqlx::Error> {
         self.part(out);
-        for at in 0..self.before.len() {
-            let field = reader.field(row, at)?;
-            self.field(out, at, &field);
+        match (&self.shape, self.encoding) {
+            (None, _) => {
+                for at in 0..self.before.len() {
+                    let field = reader.field(row, at)?;
+                    self.field(out, at, &field);
+                }
+                self.end_row(out);
+            }
+            (Some(shape), Encoding::Json) => shape.object(out, row, reader, below)?,
+            (Some(shape), Encoding::Csv) => {
+                for (at, before) in self.before.iter().enumerate() {
+                    out.extend_from_slice(before);
+                    let mut nested = Vec::new();
+                    match shape.member(at, row, reader, below, &mut nested)? {
+                        Some(field) => csv(out, &field),
+                        None if nested == b"null" => {}
+                        None => csv_text(out, &String::from_utf8_lossy(&nested)),
+                    }
+                }
+            }
         }
-        self.end_row(out);
         Ok(())
     }
 
@@ -111,6 +169,12 @@ impl Document {
         if let Some(before) = self.before.get(at) {
             out.extend_from_slice(before);
         }
+        let moved = match (self.zone, field) {
+            (Some(zone), Field::Moment(instant)) => zone.shown(instant.as_str()),
+            _ => None,
+        };
+        let moved = moved.map(|text| Field::Text(text.into()));
+        let field = moved.as_ref().unwrap_or(field);
         match self.encoding {
             Encoding::Json => json(out, field),
             Encoding::Csv => csv(out, field),
@@ -125,7 +189,8 @@ impl Document {
     }
 }
 
-fn json(out: &mut Vec<u8>, field: &Field<'_>) {
+/// Writes a value as JSON.
+pub(super) fn json(out: &mut Vec<u8>, field: &Field<'_>) {
     match field {
         Field::Null => out.extend_from_slice(b"null"),
         Field::Bool(true) => out.extend_from_slice(b"true"),
@@ -160,6 +225,13 @@ fn csv(out: &mut Vec<u8>, field: &Field<'_>) {
         Field::Json(text) => csv_text(out, text),
         field => plain(out, field),
     }
+}
+
+/// The text of a value by itself.
+pub(crate) fn plain_text(field: &Field<'_>) -> String {
+    let mut out = Vec::new();
+    plain(&mut out, field);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Values whose text needs neither quotes nor escapes.
@@ -239,7 +311,7 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// A text in JSON's quotes.
-fn json_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn json_text(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let bytes = text.as_bytes();

@@ -40,7 +40,7 @@ pub(crate) enum Field<'a> {
 /// Reads the values of an engine's rows.
 pub(crate) trait Reader: Send {
     /// The engine's rows.
-    type Row: Send;
+    type Row: Send + Sync;
 
     /// The value of the column at this place of the select.
     ///

@@ -50,7 +50,7 @@ pub(crate) fn keyed<'r>(table: &Table, row: &'r [(usize, Value)]) -> Option<Keye
         .map(|(column, value)| (*column, value))
         .collect();
     Some(Keyed {
-        key: key_is(&key, &values),
+        key: key_is(table, &key, &values),
         named: row,
         others,
     })

@@ -1,13 +1,21 @@
 //! What the row stores of all engines share: values as they travel ([`field`]), rows on their way
-//! in ([`batch`]), documents made of rows ([`document`]), rows kept back to be sorted ([`collect`]) and documents that
-//! leave in pieces while their rows arrive ([`body`]).
+//! in ([`batch`]), documents made of rows ([`document`]), rows kept back to be sorted ([`collect`]) documents that
+//! leave in pieces while their rows arrive ([`body`]), rows with related rows in them ([`related`], [`shape`]),
+//! and what is computed of values ([`cast`], [`exact`], [`json`]).
 
 pub(super) mod batch;
 pub(super) mod body;
+pub(crate) mod cast;
 pub(super) mod collect;
 pub(super) mod document;
+pub(super) mod exact;
 pub(super) mod field;
+pub(super) mod json;
 pub(super) mod keyed;
+pub(super) mod meeting;
+pub(super) mod related;
+pub(super) mod shape;
+pub(super) mod showing;
 
 use futures_util::{Stream, TryStreamExt};
 
@@ -70,7 +78,8 @@ where
 pub(super) fn is_large(plan: &tidegate_domain::query::plan::ReadPlan) -> bool {
     let most = plan.limit().unwrap_or(u64::MAX);
     let there = plan.table().row_estimate.unwrap_or(0);
-    plan.predicate().is_empty() && most.min(there) > MANY_ROWS
+    let select = plan.node().select();
+    select.group().is_none() && plan.predicate().is_empty() && most.min(there) > MANY_ROWS
 }
 
 /// How many rows fit in all, as far as a page tells it: a page that is not full is the last.
@@ -78,4 +87,11 @@ pub(crate) fn total_of_page(rows: u64, limit: Option<u64>, offset: u64) -> Optio
     let full = limit.is_some_and(|limit| rows >= limit);
     let seen = rows > 0 || offset == 0;
     (!full && seen).then_some(offset + rows)
+}
+
+/// How many of so many rows a read gives.
+pub(super) fn shown_of(plan: &tidegate_domain::query::plan::ReadPlan, total: u64) -> u64 {
+    total
+        .saturating_sub(plan.offset())
+        .min(plan.limit().unwrap_or(u64::MAX))
 }

@@ -1,12 +1,17 @@
 //! From plans to SQL text. This is the only place that knows how the engines' dialects
 //! differ in what plans can say: [`mysql`] and [`sqlite`] print tests and orders of single
-//! columns, [`printer`] the clauses around them, and the statements are put together here.
+//! values, [`json`], [`search`] and [`scalar`] what is computed, [`printer`] the clauses around
+//! them, [`reads`] puts statements of reads together, and those of writes are here.
 //!
 //! Names come from the catalogue and pass the quoting function; values are bound, always.
 //! Texts of statements are stable, so that a connection prepares each of them once.
 
+mod json;
 mod mysql;
 mod printer;
+mod reads;
+mod scalar;
+mod search;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -16,10 +21,12 @@ use std::borrow::Cow;
 use tidegate_domain::gateway::column_type::ColumnType;
 use tidegate_domain::gateway::schema::{Column, Table};
 use tidegate_domain::gateway::value::Value;
-use tidegate_domain::query::plan::{ColumnTest, DeletePlan, Predicate, ReadPlan, UpdatePlan};
+use tidegate_domain::query::plan::{Cell, DeletePlan, Predicate, Test, UpdatePlan};
 
 use crate::engine::Engine;
 use printer::Printer;
+pub(crate) use reads::*;
+pub(crate) use scalar::{Finish, aggregate_of, finish, types};
 
 /// A statement and the values of its placeholders, in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,48 +46,6 @@ pub(crate) enum Lock {
     Update,
 }
 
-/// The rows of a read. With `counted` each row ends with the number of all rows that fit:
-/// one statement sees one moment, so page and count agree without a transaction.
-pub(crate) fn select(engine: Engine, plan: &ReadPlan, counted: bool) -> Statement {
-    let mut printer = Printer::new(engine, plan.table());
-    printer.push("SELECT ");
-    printer.outputs(plan.output());
-    if counted {
-        printer.push(", (SELECT COUNT(*)");
-        printer.from();
-        printer.filter(plan.predicate());
-        printer.push(")");
-    }
-    printer.from();
-    printer.filter(plan.predicate());
-    printer.order(plan.order());
-    printer.page(plan.limit(), plan.offset());
-    printer.done()
-}
-
-/// How many rows fit, whatever limit and offset say.
-pub(crate) fn count(engine: Engine, plan: &ReadPlan) -> Statement {
-    let mut printer = Printer::new(engine, plan.table());
-    printer.push("SELECT COUNT(*)");
-    printer.from();
-    printer.filter(plan.predicate());
-    printer.done()
-}
-
-/// How many rows a read gives.
-pub(crate) fn count_page(engine: Engine, plan: &ReadPlan) -> Statement {
-    if plan.limit().is_none() && plan.offset() == 0 {
-        return count(engine, plan);
-    }
-    let mut printer = Printer::new(engine, plan.table());
-    printer.push("SELECT COUNT(*) FROM (SELECT 1");
-    printer.from();
-    printer.filter(plan.predicate());
-    printer.page(plan.limit(), plan.offset());
-    printer.push(") AS page");
-    printer.done()
-}
-
 /// These columns of the rows that fit.
 pub(crate) fn select_columns(
     engine: Engine,
@@ -98,18 +63,6 @@ pub(crate) fn select_columns(
     printer.done()
 }
 
-/// These columns of one row that fits, whichever.
-pub(crate) fn select_one(
-    engine: Engine,
-    table: &Table,
-    columns: &[usize],
-    predicate: &Predicate,
-) -> Statement {
-    let mut statement = select_columns(engine, table, columns, predicate, Lock::None);
-    statement.sql.push_str(" LIMIT 1");
-    statement
-}
-
 /// These columns of the rows with any of these keys.
 pub(crate) fn select_by_keys(
     engine: Engine,
@@ -121,10 +74,7 @@ pub(crate) fn select_by_keys(
 ) -> Statement {
     if let [column] = key {
         let values = keys.iter().flatten().cloned().collect();
-        let predicate = Predicate::Test {
-            column: *column,
-            test: ColumnTest::In(values),
-        };
+        let predicate = Predicate::of(table, *column, Test::In(values));
         return select_columns(engine, table, columns, &predicate, lock);
     }
     let mut printer = Printer::new(engine, table);
@@ -134,23 +84,33 @@ pub(crate) fn select_by_keys(
     printer.push(" WHERE ");
     for (at, values) in keys.iter().enumerate() {
         printer.push(if at == 0 { "" } else { " OR " });
-        printer.predicate(&key_is(key, values));
+        printer.predicate(&key_is(table, key, values));
     }
     printer.lock(lock);
     printer.done()
 }
 
 /// The row with this key.
-pub(crate) fn key_is(key: &[usize], values: &[Value]) -> Predicate {
+pub(crate) fn key_is(table: &Table, key: &[usize], values: &[Value]) -> Predicate {
     use tidegate_domain::query::ask::Comparison::Eq;
-    let test = |(column, value): (&usize, &Value)| Predicate::Test {
-        column: *column,
-        test: match value {
-            Value::Null => ColumnTest::IsNull,
-            value => ColumnTest::Compare(Eq, value.clone()),
-        },
+    let test = |(column, value): (&usize, &Value)| {
+        let test = match value {
+            Value::Null => Test::IsNull,
+            value => Test::Compare(Eq, value.clone()),
+        };
+        Predicate::of(table, *column, test)
     };
     Predicate::All(key.iter().zip(values).map(test).collect())
+}
+
+/// What an insert does where a row with the key is there already (SQLite only).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OnKey<'a> {
+    /// The key's columns.
+    pub(crate) key: &'a [usize],
+    /// The columns that the row which is there takes from the new one; with none it stays as
+    /// it is.
+    pub(crate) take: &'a [usize],
 }
 
 /// The text of an insert of `rows` rows, each of which has a value, or the default where the
@@ -160,6 +120,18 @@ pub(crate) fn insert(
     table: &Table,
     columns: &[usize],
     rows: &[&[bool]],
+    returning: &[usize],
+) -> String {
+    insert_or(engine, table, columns, rows, None, returning)
+}
+
+/// The same, with what is done where a row is there already.
+pub(crate) fn insert_or(
+    engine: Engine,
+    table: &Table,
+    columns: &[usize],
+    rows: &[&[bool]],
+    on_key: Option<OnKey<'_>>,
     returning: &[usize],
 ) -> String {
     let mut printer = Printer::new(engine, table);
@@ -189,6 +161,21 @@ pub(crate) fn insert(
             }
             printer.push(")");
         }
+        if let Some(OnKey { key, take }) = on_key {
+            printer.push(" ON CONFLICT (");
+            printer.columns(key);
+            printer.push(if take.is_empty() {
+                ") DO NOTHING"
+            } else {
+                ") DO UPDATE SET "
+            });
+            for (at, column) in take.iter().enumerate() {
+                printer.push(if at == 0 { "" } else { ", " });
+                printer.columns(&[*column]);
+                printer.push(" = excluded.");
+                printer.columns(&[*column]);
+            }
+        }
     }
     printer.returning(returning);
     printer.sql
@@ -212,20 +199,47 @@ pub(crate) fn update_where(
     predicate: &Predicate,
     returning: &[usize],
 ) -> Statement {
+    let set = set.iter().map(|(column, value)| (*column, Some(*value)));
+    updating(engine, table, set, predicate, returning)
+}
+
+/// An update of the rows that fit by the cells of a new row (servers only).
+pub(crate) fn update_by(
+    engine: Engine,
+    table: &Table,
+    set: &[(usize, &Cell)],
+    predicate: &Predicate,
+) -> Statement {
+    let set = set.iter().map(|(column, cell)| match cell {
+        Cell::Value(value) => (*column, Some(value)),
+        Cell::Default => (*column, None),
+    });
+    updating(engine, table, set, predicate, &[])
+}
+
+fn updating<'v>(
+    engine: Engine,
+    table: &Table,
+    set: impl Iterator<Item = (usize, Option<&'v Value>)>,
+    predicate: &Predicate,
+    returning: &[usize],
+) -> Statement {
     let mut printer = Printer::new(engine, table);
     printer.push("UPDATE ");
     printer.table();
     printer.push(" SET ");
-    for (at, (column, value)) in set.iter().enumerate() {
+    for (at, (column, value)) in set.enumerate() {
         printer.push(if at == 0 { "" } else { ", " });
-        printer.columns(&[*column]);
+        printer.columns(&[column]);
         printer.push(" = ");
+        let Some(value) = value else {
+            printer.push("DEFAULT");
+            continue;
+        };
         let value = table
             .columns
-            .get(*column)
-            .map_or(Cow::Borrowed(*value), |column| {
-                stored(engine, column, value)
-            });
+            .get(column)
+            .map_or(Cow::Borrowed(value), |column| stored(engine, column, value));
         printer.bind(value.into_owned());
     }
     printer.filter(predicate);
@@ -245,7 +259,12 @@ pub(crate) fn delete(engine: Engine, plan: &DeletePlan, returning: &[usize]) -> 
 
 /// A value in the form in which the engine takes it for a column.
 pub(crate) fn stored<'v>(engine: Engine, column: &Column, value: &'v Value) -> Cow<'v, Value> {
-    match (&column.column_type, value) {
+    stored_as(engine, &column.column_type, value)
+}
+
+/// A value in the form in which the engine takes it for this type.
+fn stored_as<'v>(engine: Engine, column_type: &ColumnType, value: &'v Value) -> Cow<'v, Value> {
+    match (column_type, value) {
         // As rows show it; the sessions' zone is UTC, and MariaDB reads no offset.
         (ColumnType::Timestamp(_), Value::Text(text)) if engine.is_server() => {
             match text.strip_suffix("+00:00") {

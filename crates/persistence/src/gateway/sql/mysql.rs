@@ -8,13 +8,12 @@
 use std::borrow::Cow;
 
 use tidegate_domain::gateway::column_type::{ColumnType, TypeClass};
-use tidegate_domain::gateway::schema::Column;
 use tidegate_domain::gateway::value::Value;
 use tidegate_domain::query::ask::{Comparison, Nulls};
-use tidegate_domain::query::plan::{LikePart, OrderColumn};
+use tidegate_domain::query::plan::{LikePart, OrderColumn, Scalar};
 
 use super::printer::Printer;
-use super::stored;
+use super::stored_as;
 use crate::engine::Engine;
 
 /// What escapes in the patterns printed here; not the backslash, whose meaning in literals
@@ -33,7 +32,11 @@ enum Exact {
     Cast,
 }
 
-fn exact(column: &Column) -> Exact {
+fn exact(printer: &Printer<'_>, value: &Scalar) -> Exact {
+    let Some(column) = printer.column_of(value) else {
+        // What is computed is a text of some character set.
+        return Exact::Convert;
+    };
     let collation = column.collation.as_deref().unwrap_or_default();
     match column.column_type {
         ColumnType::Enum(_) | ColumnType::Set(_) => Exact::Cast,
@@ -46,75 +49,87 @@ fn exact(column: &Column) -> Exact {
 
 /// Whether a plain comparison can be put beside the exact one. A text outside the column's
 /// character set would make the engine refuse the mix of collations; ASCII is in all of them.
-fn has_plain(column: &Column, value: &Value) -> bool {
+fn has_plain(printer: &Printer<'_>, value: &Scalar, other: &Value) -> bool {
+    let Some(column) = printer.column_of(value) else {
+        return false;
+    };
     let unicode = column
         .collation
         .as_deref()
         .is_none_or(|collation| collation.starts_with("utf8mb4_"));
-    unicode || matches!(value, Value::Text(text) if text.is_ascii())
+    unicode || matches!(other, Value::Text(text) if text.is_ascii())
 }
 
-/// The column as text that compares by code point.
-fn exact_column(printer: &mut Printer<'_>, column: &Column) {
-    let how = exact(column);
+/// A value in the form in which it compares: a text by code point, anything else as it is.
+pub(super) fn compared(printer: &mut Printer<'_>, value: &Scalar) {
+    if value.column_type().class() == TypeClass::Text {
+        exact_text(printer, value);
+    } else {
+        printer.value(value);
+    }
+}
+
+/// A text that compares by code point.
+pub(super) fn exact_text(printer: &mut Printer<'_>, column: &Scalar) {
+    let how = exact(printer, column);
     match how {
-        Exact::Plain => return printer.column(column),
-        Exact::Collate => printer.column(column),
+        Exact::Plain => return printer.value(column),
+        Exact::Collate => printer.value(column),
         Exact::Convert => {
             printer.push("CONVERT(");
-            printer.column(column);
+            printer.value(column);
             printer.push(" USING utf8mb4)");
         }
         Exact::Cast => {
             printer.push("CAST(");
-            printer.column(column);
+            printer.value(column);
             printer.push(" AS CHAR CHARACTER SET utf8mb4)");
         }
     }
     collate(printer);
 }
 
-fn collate(printer: &mut Printer<'_>) {
+pub(super) fn collate(printer: &mut Printer<'_>) {
     let collation = printer.engine.binary_collation();
     printer.push(" COLLATE ");
     printer.push(collation);
 }
 
 /// A column as it is shown.
-pub(super) fn shown(printer: &mut Printer<'_>, column: &Column) {
+pub(super) fn shown(printer: &mut Printer<'_>, column: &Scalar) {
     // The driver does not know this type of MySQL 9 and could not read the whole result.
-    let cast = matches!(&column.column_type, ColumnType::Other(text) if text.to_ascii_lowercase().starts_with("vector"));
+    let cast = matches!(column.column_type(), ColumnType::Other(text) if text.to_ascii_lowercase().starts_with("vector"));
     if cast {
         printer.push("CAST(");
-        printer.column(column);
+        printer.value(column);
         printer.push(" AS BINARY)");
     } else {
-        printer.column(column);
+        printer.value(column);
     }
 }
 
 /// A comparison.
 pub(super) fn compare(
     printer: &mut Printer<'_>,
-    column: &Column,
+    column: &Scalar,
     comparison: Comparison,
     value: &Value,
 ) {
-    let value = stored(printer.engine, column, value);
-    if column.column_type.class() != TypeClass::Text {
+    let value = stored_as(printer.engine, column.column_type(), value);
+    if column.column_type().class() != TypeClass::Text {
         return compare_values(printer, column, comparison, &value);
     }
     let beside = comparison == Comparison::Eq
-        && !matches!(exact(column), Exact::Plain)
-        && has_plain(column, &value);
+        && !matches!(exact(printer, column), Exact::Plain)
+        && has_plain(printer, column, &value);
     if beside {
         printer.push("(");
-        printer.column(column);
+        printer.value(column);
         printer.push(" = ");
         printer.bind(value.clone().into_owned());
         printer.push(" AND ");
     }
-    exact_column(printer, column);
+    exact_text(printer, column);
     printer.push(" ");
     printer.push(comparison.sql());
     printer.push(" ");
@@ -127,7 +142,7 @@ pub(super) fn compare(
 /// A comparison of what is no text.
 fn compare_values(
     printer: &mut Printer<'_>,
-    column: &Column,
+    column: &Scalar,
     comparison: Comparison,
     value: &Value,
 ) {
@@ -152,7 +167,7 @@ fn compare_values(
             (operator, towards_zero)
         }
     };
-    printer.column(column);
+    printer.value(column);
     printer.push(" ");
     printer.push(operator);
     printer.push(" ");
@@ -160,10 +175,10 @@ fn compare_values(
 }
 
 /// False, and null for null.
-fn never(printer: &mut Printer<'_>, column: &Column) {
-    printer.column(column);
+fn never(printer: &mut Printer<'_>, column: &Scalar) {
+    printer.value(column);
     printer.push(" <> ");
-    printer.column(column);
+    printer.value(column);
 }
 
 /// Whether a column could hold a value with as many digits after the point. The engine would
@@ -181,8 +196,8 @@ enum Fit {
 }
 
 impl Fit {
-    fn of(column: &Column, value: &Value) -> Self {
-        let (places, text) = match (&column.column_type, value) {
+    fn of(column: &Scalar, value: &Value) -> Self {
+        let (places, text) = match (column.column_type(), value) {
             (ColumnType::Decimal { scale, .. }, Value::Decimal(text)) => (*scale, text),
             (
                 ColumnType::Time(places)
@@ -218,12 +233,12 @@ impl Fit {
 }
 
 /// Membership in a list.
-pub(super) fn one_of(printer: &mut Printer<'_>, column: &Column, values: &[Value]) {
+pub(super) fn one_of(printer: &mut Printer<'_>, column: &Scalar, values: &[Value]) {
     let values: Vec<_> = values
         .iter()
-        .map(|value| stored(printer.engine, column, value))
+        .map(|value| stored_as(printer.engine, column.column_type(), value))
         .collect();
-    if column.column_type.class() != TypeClass::Text {
+    if column.column_type().class() != TypeClass::Text {
         let mut fitting = values
             .iter()
             .filter_map(|value| match Fit::of(column, value) {
@@ -233,7 +248,7 @@ pub(super) fn one_of(printer: &mut Printer<'_>, column: &Column, values: &[Value
         let Some(first) = fitting.next() else {
             return never(printer, column);
         };
-        printer.column(column);
+        printer.value(column);
         printer.push(" IN (");
         placeholder(printer, column, first);
         for value in fitting {
@@ -242,16 +257,16 @@ pub(super) fn one_of(printer: &mut Printer<'_>, column: &Column, values: &[Value
         }
         return printer.push(")");
     }
-    let beside = !matches!(exact(column), Exact::Plain)
-        && values.iter().all(|value| has_plain(column, value));
+    let beside = !matches!(exact(printer, column), Exact::Plain)
+        && values.iter().all(|value| has_plain(printer, column, value));
     if beside {
         printer.push("(");
-        printer.column(column);
+        printer.value(column);
         printer.push(" IN ");
         printer.list(values.iter().map(|value| value.clone().into_owned()));
         printer.push(" AND ");
     }
-    exact_column(printer, column);
+    exact_text(printer, column);
     printer.push(" IN ");
     printer.list(values.into_iter().map(Cow::into_owned));
     if beside {
@@ -261,8 +276,8 @@ pub(super) fn one_of(printer: &mut Printer<'_>, column: &Column, values: &[Value
 
 /// A placeholder that has the column's type, so that neither the comparison is made in
 /// floating point or as text, nor the column converted and its index lost.
-fn placeholder(printer: &mut Printer<'_>, column: &Column, value: Value) {
-    let (value, cast) = match (&column.column_type, value) {
+pub(super) fn placeholder(printer: &mut Printer<'_>, column: &Scalar, value: Value) {
+    let (value, cast) = match (column.column_type(), value) {
         (
             ColumnType::Decimal {
                 precision, scale, ..
@@ -306,7 +321,7 @@ fn decimal(text: String, precision: usize, scale: usize) -> (Value, String) {
 /// A pattern over the whole text.
 pub(super) fn like(
     printer: &mut Printer<'_>,
-    column: &Column,
+    column: &Scalar,
     pattern: &[LikePart],
     ignore_case: bool,
 ) {
@@ -326,11 +341,11 @@ pub(super) fn like(
         }
     }
     if ignore_case {
-        folded(printer, |printer| exact_column(printer, column));
+        folded(printer, |printer| exact_text(printer, column));
         printer.push(" LIKE ");
         folded(printer, |printer| printer.bind(Value::Text(text)));
     } else {
-        exact_column(printer, column);
+        exact_text(printer, column);
         printer.push(" LIKE ");
         printer.bind(Value::Text(text));
     }
@@ -357,7 +372,8 @@ fn folded(printer: &mut Printer<'_>, text: impl FnOnce(&mut Printer<'_>)) {
 }
 
 /// One term of an order.
-pub(super) fn order(printer: &mut Printer<'_>, column: &Column, term: &OrderColumn) {
+pub(super) fn order(printer: &mut Printer<'_>, term: &OrderColumn) {
+    let column = term.value();
     let direction = if term.descending() { " DESC" } else { "" };
     // By itself the engine takes null for less than every value.
     let natural = if term.descending() {
@@ -365,16 +381,16 @@ pub(super) fn order(printer: &mut Printer<'_>, column: &Column, term: &OrderColu
     } else {
         Nulls::First
     };
-    if column.nullable && term.nulls() != natural {
-        printer.column(column);
+    if column.nullable() && term.nulls() != natural {
+        printer.value(column);
         printer.push(" IS NULL");
         printer.push(direction);
         printer.push(", ");
     }
-    if column.column_type.class() == TypeClass::Text {
-        exact_column(printer, column);
+    if column.column_type().class() == TypeClass::Text {
+        exact_text(printer, column);
     } else {
-        printer.column(column);
+        printer.value(column);
     }
     printer.push(direction);
 }

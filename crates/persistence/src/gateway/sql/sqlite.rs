@@ -6,25 +6,26 @@
 //! numbers whatever the collation.
 
 use tidegate_domain::gateway::column_type::{ColumnType, TypeClass};
-use tidegate_domain::gateway::schema::Column;
 use tidegate_domain::gateway::value::Value;
 use tidegate_domain::query::ask::{Comparison, Nulls};
-use tidegate_domain::query::plan::{LikePart, OrderColumn};
+use tidegate_domain::query::plan::{LikePart, OrderColumn, Scalar};
 
 use super::printer::Printer;
 
-fn operand(printer: &mut Printer<'_>, column: &Column) {
-    printer.column(column);
-    let collation = match column.column_type {
+/// A value in the form in which it compares.
+pub(super) fn compared(printer: &mut Printer<'_>, column: &Scalar) {
+    printer.value(column);
+    let collation = match column.column_type() {
         ColumnType::Time(_) => "time",
         ColumnType::Integer {
             bytes: 8,
             unsigned: true,
         }
         | ColumnType::Bit(_) => "decimal",
-        _ => match column.column_type.class() {
+        _ => match column.column_type().class() {
             TypeClass::Text | TypeClass::Temporal => "BINARY",
             TypeClass::Decimal => "decimal",
+            TypeClass::Json => "json",
             _ => return,
         },
     };
@@ -35,30 +36,30 @@ fn operand(printer: &mut Printer<'_>, column: &Column) {
 /// A comparison.
 pub(super) fn compare(
     printer: &mut Printer<'_>,
-    column: &Column,
+    column: &Scalar,
     comparison: Comparison,
     value: &Value,
 ) {
-    operand(printer, column);
+    compared(printer, column);
     printer.push(" ");
     printer.push(comparison.sql());
     printer.push(" ");
-    printer.bind(compared(column, value));
+    printer.bind(operand(column, value));
 }
 
 /// Membership in a list.
-pub(super) fn one_of(printer: &mut Printer<'_>, column: &Column, values: &[Value]) {
-    operand(printer, column);
+pub(super) fn one_of(printer: &mut Printer<'_>, column: &Scalar, values: &[Value]) {
+    compared(printer, column);
     printer.push(" IN ");
-    printer.list(values.iter().map(|value| compared(column, value)));
+    printer.list(values.iter().map(|value| operand(column, value)));
 }
 
 /// What a column is compared with. Moments are kept as texts with as many digits of a second
 /// as the column has; with more of them that are not zero a text comes after the same text
 /// without them, as it should, but zeros have to go.
-fn compared(column: &Column, value: &Value) -> Value {
+fn operand(column: &Scalar, value: &Value) -> Value {
     let (ColumnType::DateTime(digits) | ColumnType::Timestamp(digits), Value::Text(text)) =
-        (&column.column_type, value)
+        (column.column_type(), value)
     else {
         return value.clone();
     };
@@ -79,11 +80,11 @@ fn compared(column: &Column, value: &Value) -> Value {
 /// A pattern over the whole text.
 pub(super) fn like(
     printer: &mut Printer<'_>,
-    column: &Column,
+    column: &Scalar,
     pattern: &[LikePart],
     ignore_case: bool,
 ) {
-    printer.column(column);
+    printer.value(column);
     if ignore_case {
         printer.push(" REGEXP ");
         printer.bind(Value::Text(regex(pattern)));
@@ -115,7 +116,7 @@ fn glob(pattern: &[LikePart]) -> String {
 }
 
 /// SQLite itself folds ASCII only, so this goes to the regular expressions of the driver.
-fn regex(pattern: &[LikePart]) -> String {
+pub(super) fn regex(pattern: &[LikePart]) -> String {
     let mut regex = String::from(r"(?is)\A");
     for part in pattern {
         match part {
@@ -143,10 +144,11 @@ fn regex(pattern: &[LikePart]) -> String {
 }
 
 /// One term of an order.
-pub(super) fn order(printer: &mut Printer<'_>, column: &Column, term: &OrderColumn) {
-    operand(printer, column);
+pub(super) fn order(printer: &mut Printer<'_>, term: &OrderColumn) {
+    let column = term.value();
+    compared(printer, column);
     printer.push(if term.descending() { " DESC" } else { "" });
-    if column.nullable {
+    if column.nullable() {
         printer.push(if term.nulls() == Nulls::First {
             " NULLS FIRST"
         } else {

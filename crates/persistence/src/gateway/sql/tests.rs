@@ -18,6 +18,7 @@ fn column(name: &str, column_type: ColumnType, collation: Option<&str>) -> Colum
         column_type,
         nullable: name != "id",
         default: None,
+        base: None,
         auto_increment: name == "id",
         generated: None,
         comment: String::new(),
@@ -69,30 +70,27 @@ fn table() -> Arc<Table> {
 
 fn planner() -> Planner {
     Planner::new(Limits {
-        max_rows: None,
         full_table_writes: true,
+        ..Limits::default()
     })
 }
 
 fn plan(query: &Query) -> ReadPlan {
-    planner().read(&table(), query).unwrap()
+    planner().read(None, &table(), query).unwrap()
 }
 
 fn query(filters: Vec<Filter>) -> Query {
-    use tidegate_domain::query::ask::SelectItem;
+    use tidegate_domain::query::ask::{SelectItem, Selected};
     Query {
         filters,
-        select: vec![SelectItem::Column {
-            name: "id".to_owned(),
-            alias: None,
-        }],
+        select: vec![SelectItem::Column(Selected::column("id"))],
         ..Query::default()
     }
 }
 
 fn filter(column: &str, condition: Condition) -> Filter {
     Filter {
-        column: column.to_owned(),
+        operand: column.into(),
         negated: false,
         condition,
     }
@@ -365,7 +363,8 @@ fn patterns_escape_what_the_engine_would_take_for_a_wildcard() {
 fn nulls_cost_nothing_where_they_stand_by_themselves() {
     let order = |engine, column: &str, descending| {
         let order = vec![OrderTerm {
-            column: column.to_owned(),
+            embed: None,
+            operand: column.into(),
             descending,
             nulls: None,
         }];
@@ -436,7 +435,9 @@ fn inserts_say_default_where_the_engine_has_the_word() {
 fn updates_and_deletes_have_the_condition_of_a_read() {
     let filters = query(vec![compare("any", Comparison::Neq, "x")]);
     let row = serde_json::from_str(r#"{"own":"a","price":1}"#).unwrap();
-    let plan = planner().update(&table(), &row, &filters, false).unwrap();
+    let plan = planner()
+        .update(None, &table(), (&row, &[]), &filters, false)
+        .unwrap();
     let statement = update(Engine::MySql, &plan, &[]);
     assert_eq!(
         statement.sql,
@@ -447,7 +448,7 @@ fn updates_and_deletes_have_the_condition_of_a_read() {
         [text("a"), Value::Decimal("1.00".to_owned()), text("x")]
     );
     let plan = planner()
-        .delete(&table(), &Query::default(), false)
+        .delete(None, &table(), &Query::default(), false)
         .unwrap();
     assert_eq!(
         delete(Engine::Sqlite, &plan, &[0, 1]).sql,

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use sqlparser::dialect::SQLiteDialect;
 use tidegate_domain::gateway::column_type::{ColumnType, TypeClass};
 use tidegate_domain::gateway::name::DatabaseName;
 use tidegate_domain::gateway::schema::{
-    Check, Column, DefaultValue, ForeignKey, Generated, Index, Table, TableKind,
+    BaseColumn, Check, Column, DefaultValue, ForeignKey, Generated, Index, Table, TableKind,
 };
 
 use super::super::ddl::sqlite::now;
 use super::super::ddl::unhex;
+use super::super::lineage::Lineage;
 use super::super::literal::{bits_default, bytes_default, literal_default};
 use super::super::type_text::{quoted_text, read_type};
 use super::create_text::CreateText;
@@ -21,6 +23,8 @@ use super::types::{TYPE_CHECK, logical};
 pub(super) struct Parts {
     pub(super) text: CreateText,
     pub(super) is_view: bool,
+    /// The view's definition.
+    pub(super) definition: String,
     pub(super) has_row_ids: bool,
     pub(super) columns: Vec<ColumnPart>,
     pub(super) indexes: BTreeMap<String, (bool, Vec<Option<String>>)>,
@@ -48,7 +52,8 @@ pub(super) fn assemble(
     parts: BTreeMap<String, Parts>,
     notes: &Notes,
 ) -> Vec<Table> {
-    parts
+    let bases = trace(&parts);
+    let mut tables: Vec<Table> = parts
         .into_iter()
         .map(|(name, part)| {
             let note = |column: Option<&str>| notes.get(&(name.clone(), column.map(str::to_owned)));
@@ -113,6 +118,36 @@ pub(super) fn assemble(
                 name,
             }
         })
+        .collect();
+    for table in &mut tables {
+        let bases = bases.get(&table.name).into_iter().flatten();
+        for (column, base) in table.columns.iter_mut().zip(bases) {
+            column.base = base.clone().map(Box::new);
+        }
+    }
+    tables
+}
+
+/// Which columns those of the views show.
+fn trace(parts: &BTreeMap<String, Parts>) -> HashMap<String, Vec<Option<BaseColumn>>> {
+    let names = |part: &Parts| -> Vec<String> {
+        let shown = part.columns.iter().filter(|column| column.hidden != 1);
+        shown.map(|column| column.name.clone()).collect()
+    };
+    let known = |table: &str| {
+        let found = parts.get_key_value(table);
+        let (name, part) = found.or_else(|| {
+            let mut others = parts.iter();
+            others.find(|(name, _)| name.eq_ignore_ascii_case(table))
+        })?;
+        Some((name.clone(), names(part)))
+    };
+    let views = parts.iter().filter(|(_, part)| part.is_view);
+    views
+        .filter_map(|(name, part)| {
+            let lineage = Lineage::read(&part.definition, &SQLiteDialect {}, None)?;
+            Some((name.clone(), lineage.bases(&names(part), known)))
+        })
         .collect()
 }
 
@@ -159,6 +194,7 @@ fn column(
         name: column.name.clone(),
         nullable: !column.not_null && !numbered,
         default: default.filter(|_| generated.is_none()),
+        base: None,
         auto_increment: numbered,
         generated,
         comment,

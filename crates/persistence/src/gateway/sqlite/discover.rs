@@ -107,6 +107,7 @@ pub(crate) async fn discover(
         let part = Parts {
             text: create_text::read(&text(&row, 2)?),
             is_view: text(&row, 1)? == "view",
+            definition: text(&row, 2)?,
             has_row_ids: number(&row, 3)? == 0,
             ..Parts::default()
         };
@@ -142,9 +143,10 @@ pub(crate) async fn discover(
         }
         Err(error) => return Err(error),
     }
-    // The index of a primary key (origin `pk`) is no index of its own.
+    // The index of a primary key (origin `pk`) is no index of its own. One of some rows only is no
+    // key: other rows may be equal in it.
     sql = format!(
-        "SELECT m.name, i.name, i.\"unique\", x.name FROM sqlite_schema m JOIN pragma_index_list(m.name) i \
+        "SELECT m.name, i.name, i.\"unique\" AND NOT i.partial, x.name FROM sqlite_schema m JOIN pragma_index_list(m.name) i \
          JOIN pragma_index_xinfo(i.name) x WHERE m.type = 'table' AND i.origin <> 'pk' AND x.key{} \
          ORDER BY m.name, i.name, x.seqno",
         only("m.name")

@@ -17,10 +17,10 @@ use tidegate_domain::query::plan::{DeletePlan, InsertPlan, ReadPlan, UpdatePlan,
 use super::super::pool::{SqliteDatabase, SqliteFiles, SqliteLease};
 use super::super::rows::document::Document;
 use super::super::rows::field::Reader as _;
-use super::super::rows::{Whole, body, is_large, total_of_page, whole};
+use super::super::rows::{Whole, body, is_large, related, shown_of, total_of_page, whole};
 use super::super::sql::{self, Statement};
 use super::fields::{Columns, arguments};
-use super::write;
+use super::{insert, upsert, write};
 use crate::engine::Engine;
 use crate::measure::Running;
 
@@ -48,12 +48,16 @@ impl SqliteRows {
 impl RowStore for SqliteRows {
     async fn read(&self, plan: &ReadPlan, encoding: Encoding) -> Result<RowsRead, StoreError> {
         let mut lease = self.database(plan.table()).await?.reader().await?;
+        if !plan.node().children().is_empty() {
+            return nested(lease, plan, encoding).await;
+        }
         if is_large(plan) {
             return stream(lease, plan, encoding).await;
         }
         // Without a limit the rows are their own count.
         let counted = plan.count().is_some() && plan.limit().is_some();
-        match page(&mut lease, plan, encoding, counted).await {
+        let watch = lease.watch();
+        match watch.over(page(&mut lease, plan, encoding, counted)).await {
             // The rest of the rows is not waited for: the engine stops as soon as it finds
             // that nobody takes them.
             Ok(None) => stream(lease, plan, encoding).await,
@@ -80,7 +84,7 @@ impl RowStore for SqliteRows {
         once: Option<&Once<'_, Written>>,
     ) -> Result<Outcome<Written>, StoreError> {
         let database = self.database(plan.table()).await?;
-        write::insert(&database, plan, input, encoding, once).await
+        insert::insert(&database, plan, input, encoding, once).await
     }
 
     async fn update(&self, plan: &UpdatePlan, encoding: Encoding) -> Result<Written, StoreError> {
@@ -99,7 +103,7 @@ impl RowStore for SqliteRows {
         once: Option<&Once<'_, Upserted>>,
     ) -> Result<Outcome<Upserted>, StoreError> {
         let database = self.database(plan.table()).await?;
-        write::upsert(&database, plan, once).await
+        upsert::upsert(&database, plan, once).await
     }
 }
 
@@ -110,10 +114,10 @@ async fn page(
     encoding: Encoding,
     counted: bool,
 ) -> Result<Option<Whole>, sqlx::Error> {
-    let mut reader = Columns::new(shown_types(plan));
+    let mut reader = Columns::new(sql::types(Engine::Sqlite, plan.node().select()));
     let running = Running::new("select");
     let rows = query(sql::select(Engine::Sqlite, plan, counted))?.fetch(&mut *connection);
-    let document = Document::new(encoding, plan.output());
+    let document = Document::of(Engine::Sqlite, encoding, plan.node(), plan.zone());
     let page = whole(rows, &mut reader, document, counted).await?;
     drop(running);
     let Some(mut page) = page else {
@@ -135,13 +139,14 @@ async fn stream(
     plan: &ReadPlan,
     encoding: Encoding,
 ) -> Result<RowsRead, StoreError> {
-    let (returned, total) = match counts(&mut lease, plan).await {
+    let watch = lease.watch();
+    let (returned, total) = match watch.over(begun(&mut lease, plan)).await {
         Ok(counts) => counts,
         Err(error) => return Err(lease.abort(error).await),
     };
     let statement = sql::select(Engine::Sqlite, plan, false);
-    let mut reader = Columns::new(shown_types(plan));
-    let document = Document::new(encoding, plan.output());
+    let mut reader = Columns::new(sql::types(Engine::Sqlite, plan.node().select()));
+    let document = Document::of(Engine::Sqlite, encoding, plan.node(), plan.zone());
     let work = |sink| async move {
         let outcome = match query(statement) {
             Ok(query) => {
@@ -167,34 +172,101 @@ async fn stream(
     Ok(RowsRead {
         returned,
         total,
-        body: body::spawn(work).await?,
+        body: watch.over(body::spawn(work)).await?,
     })
 }
 
-/// Opens the transaction and counts what the document will have, and all if the plan counts.
-async fn counts(
+/// Reads rows with related ones in them.
+async fn nested(
+    mut lease: SqliteLease,
+    plan: &ReadPlan,
+    encoding: Encoding,
+) -> Result<RowsRead, StoreError> {
+    let watch = lease.watch();
+    let small = watch.over(async {
+        lease.execute("BEGIN").await?;
+        let mut session = Session(&mut lease);
+        let Some((rows, bytes)) = related::first(&mut session, plan, encoding).await? else {
+            return Ok((None, counts(&mut lease, plan).await?));
+        };
+        let total = match (
+            plan.count(),
+            total_of_page(rows, plan.limit(), plan.offset()),
+        ) {
+            (None, _) => None,
+            (_, Some(total)) => Some(total),
+            _ => Some(number(&mut lease, sql::count(Engine::Sqlite, plan)).await?),
+        };
+        Ok((Some(bytes), (rows, total)))
+    });
+    let (small, (returned, total)) = match small.await {
+        Ok(outcome) => outcome,
+        Err(error) => return Err(lease.abort(error).await),
+    };
+    if let Some(bytes) = small {
+        lease.commit().await?;
+        return Ok(RowsRead {
+            returned,
+            total,
+            body: body::single(bytes),
+        });
+    }
+    let plan = plan.clone();
+    let work = |sink| async move {
+        let mut session = Session(&mut lease);
+        match related::pieces(&mut session, &plan, encoding, returned, &sink).await {
+            Ok(()) => lease.commit().await,
+            Err(body::Cut::Failed(error)) => Err(lease.abort(error).await),
+            Err(body::Cut::Gone) => Ok(()),
+        }
+    };
+    Ok(RowsRead {
+        returned,
+        total,
+        body: watch.over(body::spawn(work)).await?,
+    })
+}
+
+/// A connection for statements that follow each other.
+pub(super) struct Session<'c>(pub(super) &'c mut SqliteConnection);
+
+impl related::Session for Session<'_> {
+    type Reader = Columns;
+
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
+    }
+
+    fn reader(types: Vec<ColumnType>) -> Columns {
+        Columns::new(types)
+    }
+
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        fetch(self.0, statement).await
+    }
+}
+
+/// Opens the transaction and counts.
+async fn begun(
     connection: &mut SqliteConnection,
     plan: &ReadPlan,
 ) -> Result<(u64, Option<u64>), sqlx::Error> {
     connection.execute("BEGIN").await?;
-    if plan.count().is_none() {
-        return Ok((
-            number(connection, sql::count_page(Engine::Sqlite, plan)).await?,
-            None,
-        ));
-    }
-    let total = number(connection, sql::count(Engine::Sqlite, plan)).await?;
-    Ok((
-        total
-            .saturating_sub(plan.offset())
-            .min(plan.limit().unwrap_or(u64::MAX)),
-        Some(total),
-    ))
+    counts(connection, plan).await
 }
 
-fn shown_types(plan: &ReadPlan) -> Vec<ColumnType> {
-    let columns: Vec<_> = plan.output().iter().map(|output| output.column()).collect();
-    types(plan.table(), &columns)
+/// How many rows the document will have, and how many there are in all if the plan counts. The
+/// engine keeps no statistics that could stand for a count.
+async fn counts(
+    connection: &mut SqliteConnection,
+    plan: &ReadPlan,
+) -> Result<(u64, Option<u64>), sqlx::Error> {
+    if plan.count().is_none() {
+        let returned = number(connection, sql::count_page(Engine::Sqlite, plan)).await?;
+        return Ok((returned, None));
+    }
+    let total = number(connection, sql::count(Engine::Sqlite, plan)).await?;
+    Ok((shown_of(plan, total), Some(total)))
 }
 
 /// The types of these columns.
