@@ -4,7 +4,7 @@ CARGO ?= cargo
 STEPS = $(wildcard migrations/src/m*.rs)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-clients test-extending test-faults test-ops check-delivery docker-env bench-inbox lint lint-code fmt audit timing clean
+.PHONY: help run build test test-clients test-differential fuzz test-extending test-faults test-ops check-delivery docker-env bench bench-inbox bench-scale lint lint-code fmt audit timing clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ test: ## all tests on SQLite and a disposable MySQL or MariaDB; ARGS="..." for t
 test-clients: ## other makers' clients: Postman, a browser, an OpenAPI validator; ARGS="..." for some of them
 	@scripts/test-clients $(ARGS)
 
+test-differential: ## 100,000 random requests, of which every engine has to give the same answer (minutes)
+	@TIDEGATE_TEST_REQUESTS=$${TIDEGATE_TEST_REQUESTS:-100000} NEXTEST_PROFILE=long scripts/test random_requests_have_one_answer
+
+fuzz: ## the grammar of requests under cargo-fuzz, or else as a long property test
+	@scripts/fuzz
+
 test-extending: ## the code of docs/EXTENDING.md, built and tested in a copy
 	@scripts/test-extending
 
@@ -38,8 +44,14 @@ check-delivery: ## workflows, containers, the systemd unit and scripts, each by 
 docker-env: ## the secrets of docker/compose.yml, made once
 	@scripts/docker-env
 
+bench: ## Tidegate beside a bare server that does the same, into docs/PERFORMANCE.md; ARGS="..." for a short form
+	@scripts/bench $(ARGS)
+
 bench-inbox: ## the webhook inbox beside bare clients of its database; ARGS="..." for the benchmark
 	@scripts/bench-inbox $(ARGS)
+
+bench-scale: ## a million rows in and out, and 5,000 tables: time and memory; ARGS="..." for the benchmark
+	@scripts/bench-scale $(ARGS)
 
 # One profile and no RUSTFLAGS of our own, so that nothing is compiled twice.
 lint: lint-code ## format, clippy, documentation, dependency rules; warnings are errors

@@ -75,7 +75,8 @@ async fn item(fixture: &Room, name: &str, description: Option<&str>) -> i64 {
 
 fn order(column: &str, descending: bool, nulls: Option<Nulls>) -> OrderTerm {
     OrderTerm {
-        column: column.into(),
+        embed: None,
+        operand: column.into(),
         descending,
         nulls,
     }

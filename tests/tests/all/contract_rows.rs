@@ -61,6 +61,7 @@ async fn open_with(engine: TestEngine, connections: usize) -> Fixture {
             own_name: "tidegate".to_owned(),
             readers: connections,
             acquire_timeout,
+            statement_timeout: None,
         }));
         files.create(&database).await.unwrap();
         let store = Box::new(SqliteRows::new(Arc::clone(&files)));
@@ -78,6 +79,7 @@ async fn open_with(engine: TestEngine, connections: usize) -> Fixture {
         connect,
         max_connections: connections,
         acquire_timeout,
+        statement_timeout: None,
     })
     .unwrap();
     let store = Box::new(MySqlRows::new(pool.clone(), database.as_str()));
@@ -156,7 +158,7 @@ impl Fixture {
     }
 
     async fn rows(&self, table: &Arc<Table>, query: &Query, encoding: Encoding) -> RowsRead {
-        let plan = planner().read(table, query).unwrap();
+        let plan = planner().read(None, table, query).unwrap();
         self.store.read(&plan, encoding).await.unwrap()
     }
 
@@ -176,7 +178,7 @@ impl Fixture {
         let columns: Vec<String> = rows
             .first()
             .map_or_else(Vec::new, |row| row.keys().cloned().collect());
-        let plan = planner().insert(table, &columns, shown).unwrap();
+        let plan = planner().insert(None, table, &columns, shown).unwrap();
         let rows = rows
             .iter()
             .map(|row| plan.row_from_json(row).unwrap())
@@ -201,7 +203,7 @@ impl Fixture {
         shown: Option<&Query>,
     ) -> Result<Written, StoreError> {
         let columns: Vec<String> = columns.iter().map(|it| (*it).to_owned()).collect();
-        let plan = planner().insert(table, &columns, shown).unwrap();
+        let plan = planner().insert(None, table, &columns, shown).unwrap();
         self.store
             .insert(
                 &plan,
@@ -224,8 +226,8 @@ fn done<T: Debug>(outcome: Outcome<T>) -> T {
 
 fn planner() -> Planner {
     Planner::new(Limits {
-        max_rows: None,
         full_table_writes: true,
+        ..Limits::default()
     })
 }
 
@@ -252,6 +254,7 @@ fn column(name: &str, column_type: ColumnType) -> Column {
         column_type,
         nullable: true,
         default: None,
+        base: None,
         auto_increment: false,
         generated: None,
         comment: String::new(),
@@ -287,7 +290,7 @@ fn long_text() -> ColumnType {
 
 fn filter(column: &str, condition: Condition) -> Filter {
     Filter {
-        column: column.to_owned(),
+        operand: column.into(),
         negated: false,
         condition,
     }
@@ -345,7 +348,8 @@ fn all(filters: Vec<Filter>) -> Query {
 
 fn by(column: &str) -> OrderTerm {
     OrderTerm {
-        column: column.to_owned(),
+        embed: None,
+        operand: column.into(),
         descending: false,
         nulls: None,
     }
@@ -359,13 +363,10 @@ fn down(column: &str) -> OrderTerm {
 }
 
 fn only(columns: &[&str]) -> Query {
-    use tidegate_domain::query::ask::SelectItem;
+    use tidegate_domain::query::ask::{SelectItem, Selected};
     let select = columns
         .iter()
-        .map(|name| SelectItem::Column {
-            name: (*name).to_owned(),
-            alias: None,
-        })
+        .map(|name| SelectItem::Column(Selected::column(*name)))
         .collect();
     Query {
         select,

@@ -52,6 +52,7 @@ impl Schemas {
                         connect: url.parse::<MySqlConnectOptions>().unwrap(),
                         max_connections: 4,
                         acquire_timeout: Duration::from_secs(10),
+                        statement_timeout: None,
                     })
                     .unwrap();
                     let catalog = Arc::new(Catalog::mysql(pool.clone(), "tidegate"));
@@ -64,6 +65,7 @@ impl Schemas {
                         own_name: "tidegate".to_owned(),
                         readers: 2,
                         acquire_timeout: Duration::from_secs(10),
+                        statement_timeout: None,
                     }));
                     let catalog = Arc::new(Catalog::sqlite(Arc::clone(&files)));
                     let editor = Editor::sqlite(Arc::clone(&files), Arc::clone(&catalog));

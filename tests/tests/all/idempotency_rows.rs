@@ -117,6 +117,11 @@ on_every_engine! {
         same(&notes.insert("notes", "k3", &json!([])).await, &first);
         fault(notes.insert("notes", "k3", &json!([{"text": "c"}])).await, 422, "idempotency_key_reused");
         assert_eq!(notes.ids("notes").await, [1, 2]);
+        // No row leaves out a value.
+        let strict = json!({"name": "strict", "columns": [{"name": "text", "type": "varchar(40)", "nullable": false}]});
+        create_table(&notes.app, &notes.db, &strict).await;
+        notes.insert("strict", "k4", &json!([])).await.expect(201);
+        fault(notes.insert("strict", "k5", &json!([{}])).await, 400, "23502");
     }
 
     async fn a_key_is_for_one_request_of_one_user(engine: TestEngine) {

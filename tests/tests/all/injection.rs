@@ -324,10 +324,20 @@ on_every_engine! {
                     assert!([200, 400, 416].contains(&reply.status.as_u16()), "{query:?}: {} {}", reply.status, reply.body);
                     if reply.status.as_u16() == 200 {
                         let rows = reply.value();
-                        let known = |key: &String| ["id", "name", "n", "d", "b", "day", "bytes", "j", "x"].contains(&key.as_str()) || *key == text;
+                        let known = |key: &String| ["id", "name", "n", "d", "b", "day", "bytes", "j", "x", "count"].contains(&key.as_str()) || *key == text;
                         assert!(rows.as_array().expect("rows").iter().all(|row| row.as_object().expect("a row").keys().all(known)), "{query:?}: {rows}");
                     }
                 }
+            }
+            let name = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+            for query in [
+                [("select", format!("x:j->{name}").as_str())], [("select", &format!("x:j->>{name}"))],
+                [("select", &format!("x:id::{name}"))], [("select", &format!("x:{name}.max()"))], [("select", &format!("id,{name}(id)"))], [("select", &format!("id,t!{name}(id)"))],
+                [("select", &format!("id,...{name}(id)"))], [("order", &format!("t({name})"))], [("order", &format!("j->>{name}"))], [(&format!("j->>{name}"), "eq.1")],
+                [("name", &format!("fts({name}).word"))], [("and", &format!("(j->{name}.eq.1)"))],
+            ] {
+                let reply = ask(&admin, &mine.path(), &query).await;
+                assert!([200, 300, 400].contains(&reply.status.as_u16()), "{query:?}: {} {}", reply.status, reply.body);
             }
             for path in [
                 format!("/rest/{}/{}", mine.db, encode(text)), format!("/rest/{}/t", encode(text)), format!("/rest/{}/{}", encode(text), encode(text)),

@@ -111,6 +111,7 @@ impl Room {
             let value = match segment {
                 "{db}" => self.db.clone(),
                 "{table}" => "films".to_owned(),
+                "{function}" => "nothing".to_owned(),
                 "{name}" => "erp".to_owned(),
                 "{path:.*}" => "below".to_owned(),
                 "{stamp}" => "0".to_owned(),

@@ -222,7 +222,7 @@ on_every_engine! {
         assert_eq!(ordered(&fixture, &table, vec![], vec![by("e")]).await, [3, 2, 1]);
         // What no row can be is no error in a statement that writes either.
         for filter in [eq("e", "none 🙂"), eq("s", "q"), eq("l", "🙂"), eq("id", "99999999999999999999"), ilike("w", "🙂*")] {
-            let plan = super::planner().delete(&table, &all(vec![filter]), false).unwrap();
+            let plan = super::planner().delete(None, &table, &all(vec![filter]), false).unwrap();
             assert_eq!(fixture.store.delete(&plan, Encoding::Json).await.unwrap().rows, 0);
         }
     }

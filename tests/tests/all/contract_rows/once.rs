@@ -77,7 +77,7 @@ impl Fixture {
         shown: Option<&Query>,
     ) -> Result<Outcome<Written>, StoreError> {
         let columns = ["id".to_owned(), "n".to_owned()];
-        let plan = planner().insert(table, &columns, shown).unwrap();
+        let plan = planner().insert(None, table, &columns, shown).unwrap();
         let once = Once {
             id: &id(name),
             now,

@@ -37,7 +37,7 @@ on_every_engine! {
         let table = fixture.table("t", vec![key("id"), column("n", int())], &["id"]);
         fixture.insert(&table, r#"[{"id":1,"n":1}]"#).await.unwrap();
         let connect = engine.server_url().unwrap().parse().unwrap();
-        let other = MySqlPool::new(MySqlPoolOptions { connect, max_connections: 1, acquire_timeout: Duration::from_secs(5) }).unwrap();
+        let other = MySqlPool::new(MySqlPoolOptions { connect, max_connections: 1, acquire_timeout: Duration::from_secs(5), statement_timeout: None }).unwrap();
         for round in 0..3 {
             // Three idle connections, all of which are closed behind the pool's back.
             let leases = [pool.get().await.unwrap(), pool.get().await.unwrap(), pool.get().await.unwrap()];
@@ -61,12 +61,44 @@ on_every_engine! {
         }
     }
 
+    async fn what_nobody_waits_for_any_more_is_ended(engine: TestEngine) {
+        let fixture = open(engine).await;
+        let Some(pool) = &fixture.pool else { return };
+        // Unlike a sleep this does not look after its client by itself.
+        fixture
+            .sql(
+                "CREATE VIEW $slow AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) \
+                 SELECT COUNT(*) AS total FROM n a, n b, n c, n d",
+            )
+            .await;
+        let table = fixture.table("slow", vec![column("total", int())], &[]);
+        let count = format!(
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND INFO LIKE '%{}%slow%'",
+            fixture.database
+        );
+        let running = async || {
+            let mut lease = pool.get().await.unwrap();
+            let row = lease.fetch_all(sqlx::AssertSqlSafe(count.clone())).await.unwrap();
+            lease.end(Ok(row[0].get::<i64, _>(0))).unwrap()
+        };
+        let query = Query::default();
+        let mut reading = Box::pin(fixture.read(&table, &query));
+        tokio::time::timeout(Duration::from_secs(1), &mut reading).await.unwrap_err();
+        assert_eq!(running().await, 1);
+        drop(reading);
+        let begin = Instant::now();
+        while running().await > 0 {
+            assert!(begin.elapsed().as_secs() < 5, "it goes on");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn a_server_that_is_not_there_is_no_reason_to_wait(engine: TestEngine) {
         if !engine.is_server() {
             return;
         }
         let connect = "mysql://nobody@127.0.0.1:1".parse().unwrap();
-        let pool = MySqlPool::new(MySqlPoolOptions { connect, max_connections: 2, acquire_timeout: Duration::from_secs(5) }).unwrap();
+        let pool = MySqlPool::new(MySqlPoolOptions { connect, max_connections: 2, acquire_timeout: Duration::from_secs(5), statement_timeout: None }).unwrap();
         for _ in 0..5 {
             assert!(matches!(pool.get().await.err(), Some(StoreError::Unavailable(_))));
         }
@@ -81,6 +113,7 @@ async fn files_are_made_listed_and_removed() {
         own_name: "tidegate".to_owned(),
         readers: 2,
         acquire_timeout: Duration::from_secs(1),
+        statement_timeout: None,
     });
     let name = |text: &str| DatabaseName::new(text, "tidegate").unwrap();
     assert!(files.names().await.unwrap().is_empty());

@@ -87,7 +87,7 @@ on_every_engine! {
         let columns = ["id".to_owned(), "s".to_owned()];
         let fault = || QueryError::Body { message: "bad".to_owned() };
         for returning in [None, Some(Query::default())] {
-            let plan = planner().insert(&table, &columns, returning.as_ref()).unwrap();
+            let plan = planner().insert(None, &table, &columns, returning.as_ref()).unwrap();
             // The input ends with an error after statements that went well.
             let input = stream::iter([Ok((0..3_000).map(row).collect()), Ok(vec![row(9_000)]), Err(fault())]).boxed();
             let error = fixture.store.insert(&plan, input, Encoding::Json, None).await.unwrap_err();
@@ -115,7 +115,7 @@ on_every_engine! {
         fixture.sql("CREATE TABLE $t (id INTEGER PRIMARY KEY, s VARCHAR(20))").await;
         let table = fixture.table("t", vec![key("id"), column("s", ColumnType::Varchar(20))], &["id"]);
         fixture.insert(&table, r#"[{"id":1,"s":"a"},{"id":2,"s":"b"},{"id":3,"s":"b"}]"#).await.unwrap();
-        let update = |row: &str, query: &Query, returning| planner().update(&table, &json(row), query, returning).unwrap();
+        let update = |row: &str, query: &Query, returning| planner().update(None, &table, (&json(row), &[]), query, returning).unwrap();
         for returning in [false, true] {
             let plan = update(r#"{"s":"b"}"#, &all(vec![compare("id", Comparison::Gte, "2")]), returning);
             assert_eq!(fixture.store.update(&plan, Encoding::Json).await.unwrap().rows, 2);
@@ -144,17 +144,17 @@ on_every_engine! {
         fixture.insert(&table, r#"[{"id":1,"s":"a"},{"id":2,"s":"b"},{"id":3,"s":"b"},{"id":4,"s":"d"}]"#).await.unwrap();
         fixture.insert(&child, r#"[{"id":1,"p":4}]"#).await.unwrap();
         let query = Query { filters: vec![eq("s", "b")], order: vec![down("id")], ..only(&["id"]) };
-        let plan = planner().delete(&table, &query, true).unwrap();
+        let plan = planner().delete(None, &table, &query, true).unwrap();
         assert_eq!(shown(fixture.store.delete(&plan, Encoding::Json).await.unwrap()), (2, r#"[{"id":3},{"id":2}]"#.to_owned()));
         assert_eq!(shown(fixture.store.delete(&plan, Encoding::Json).await.unwrap()), (0, "[]".to_owned()));
         for returning in [false, true] {
-            let plan = planner().delete(&table, &all(vec![eq("id", "4")]), returning).unwrap();
+            let plan = planner().delete(None, &table, &all(vec![eq("id", "4")]), returning).unwrap();
             let error = fixture.store.delete(&plan, Encoding::Json).await.unwrap_err();
             assert!(matches!(&error, StoreError::Constraint(it) if it.kind == ViolationKind::ForeignKeyChild), "{error:?}");
         }
         let error = fixture.insert(&child, r#"[{"id":2,"p":77}]"#).await.unwrap_err();
         assert!(matches!(&error, StoreError::Constraint(it) if it.kind == ViolationKind::ForeignKeyParent), "{error:?}");
-        let plan = planner().delete(&table, &Query { filters: vec![eq("id", "1")], ..Query::default() }, false).unwrap();
+        let plan = planner().delete(None, &table, &Query { filters: vec![eq("id", "1")], ..Query::default() }, false).unwrap();
         assert_eq!(fixture.store.delete(&plan, Encoding::Json).await.unwrap().rows, 1);
         assert_eq!(fixture.read(&table, &Query::default()).await, r#"[{"id":4,"s":"d"}]"#);
     }
@@ -162,13 +162,14 @@ on_every_engine! {
     async fn tables_without_a_key_show_their_rows_too(engine: TestEngine) {
         let fixture = open(engine).await;
         fixture.sql("CREATE TABLE $t (a INTEGER, s VARCHAR(20) DEFAULT 'none', b BLOB); CREATE TABLE $u (c VARCHAR(20) NOT NULL UNIQUE, n INTEGER)").await;
-        let table = fixture.table("t", vec![column("a", int()), column("s", ColumnType::Varchar(20)), column("b", ColumnType::Blob(LobSize::Normal))], &[]);
+        let none = Some(DefaultValue::Literal("none".to_owned()));
+        let table = fixture.table("t", vec![column("a", int()), Column { default: none, ..column("s", ColumnType::Varchar(20)) }, column("b", ColumnType::Blob(LobSize::Normal))], &[]);
         let written = fixture.insert_shown(&table, r#"[{"a":1,"b":"\\x00"},{"a":null,"b":null},{"a":1,"b":"\\x01"}]"#, Some(&Query::default())).await.unwrap();
         assert_eq!(shown(written), (3, r#"[{"a":1,"s":"none","b":"\\x00"},{"a":null,"s":"none","b":null},{"a":1,"s":"none","b":"\\x01"}]"#.to_owned()));
-        let plan = planner().update(&table, &json(r#"{"s":"one","b":null}"#), &Query { order: vec![by("a")], filters: vec![eq("a", "1")], ..Query::default() }, true).unwrap();
+        let plan = planner().update(None, &table, (&json(r#"{"s":"one","b":null}"#), &[]), &Query { order: vec![by("a")], filters: vec![eq("a", "1")], ..Query::default() }, true).unwrap();
         let written = fixture.store.update(&plan, Encoding::Json).await.unwrap();
         assert_eq!(shown(written), (2, r#"[{"a":1,"s":"one","b":null},{"a":1,"s":"one","b":null}]"#.to_owned()));
-        let plan = planner().delete(&table, &all(vec![eq("a", "1")]), true).unwrap();
+        let plan = planner().delete(None, &table, &all(vec![eq("a", "1")]), true).unwrap();
         assert_eq!(fixture.store.delete(&plan, Encoding::Json).await.unwrap().rows, 2);
         // A unique key without null tells rows apart as well.
         let mut unique = (*fixture.table("u", vec![Column { nullable: false, ..column("c", ColumnType::Varchar(20)) }, column("n", int())], &[])).clone();

@@ -46,7 +46,8 @@ impl TestApp {
         Self::run(app, database, &[]).await
     }
 
-    async fn start_on(database: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
+    /// One on a database that is there already.
+    pub async fn start_on(database: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
         Self::run(App::default(), database, settings).await
     }
 
