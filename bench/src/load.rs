@@ -16,6 +16,8 @@ pub(crate) struct Measured {
     /// How long each took, in microseconds, ascending.
     times: Vec<u64>,
     span: Duration,
+    /// How many were done in all, those of the warm-up included.
+    pub(crate) all: usize,
 }
 
 impl Measured {
@@ -40,13 +42,14 @@ pub(crate) async fn measure<C: Client>(
     let begin = Instant::now() + WARM_UP;
     let end = begin + span;
     let work = |mut client: C| async move {
-        let mut times = Vec::new();
+        let (mut times, mut all) = (Vec::new(), 0);
         loop {
             let start = Instant::now();
             if start >= end {
-                return anyhow::Ok((client, times));
+                return anyhow::Ok((client, times, all));
             }
             client.once().await?;
+            all += 1;
             let done = Instant::now();
             if begin <= done && done < end {
                 times.push((done - start).as_micros() as u64);
@@ -57,14 +60,15 @@ pub(crate) async fn measure<C: Client>(
         .drain(..)
         .map(|client| tokio::spawn(work(client)))
         .collect();
-    let mut times = Vec::new();
+    let (mut times, mut all) = (Vec::new(), 0);
     for task in tasks {
-        let (client, mut own) = task.await??;
+        let (client, mut own, done) = task.await??;
         clients.push(client);
         times.append(&mut own);
+        all += done;
     }
     times.sort_unstable();
-    Ok(Measured { times, span })
+    Ok(Measured { times, span, all })
 }
 
 /// The middle one of some numbers.

@@ -11,6 +11,11 @@ pub(crate) fn memory(id: u32, name: &str) -> Option<u64> {
     number.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
+/// Has `VmHWM` begin anew.
+pub(crate) fn forget_peak(id: u32) -> std::io::Result<()> {
+    std::fs::write(format!("/proc/{id}/clear_refs"), "5")
+}
+
 /// How many files and sockets it has open.
 pub(crate) fn open_files(id: u32) -> Option<usize> {
     Some(read_dir(format!("/proc/{id}/fd")).ok()?.count())
