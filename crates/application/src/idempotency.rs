@@ -189,11 +189,14 @@ pub async fn transact<T: ?Sized + Transactional + 'static, V>(
                 Ok(()) => return Ok(value),
                 Err(error) => error,
             },
-            Err(AppError::Store(error)) => {
-                drop(transaction);
-                error
+            Err(error) => {
+                // Whoever is told of the error may come again at once.
+                transaction.roll_back().await;
+                match error {
+                    AppError::Store(error) => error,
+                    error => return Err(error),
+                }
             }
-            Err(error) => return Err(error),
         };
         if !work.again(attempt, &error).await {
             return Err(error.into());

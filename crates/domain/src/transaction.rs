@@ -19,11 +19,15 @@ pub trait UnitOfWork<T: ?Sized + Send + Sync + 'static = dyn Transaction>: Send 
     async fn again(&self, attempt: u32, error: &StoreError) -> bool;
 }
 
-/// An open transaction. Dropping it rolls back; `commit` is the last call.
+/// An open transaction. Dropping it rolls back; `commit` or `roll_back` is the last call.
 #[async_trait]
 pub trait Transactional: Send + Sync {
     /// Makes the changes durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+    /// Undoes the changes. Unlike after a drop, its locks are gone when this returns.
+    async fn roll_back(self: Box<Self>) {
+        drop(self);
+    }
 }
 
 /// A transaction of a request that may be repeated.

@@ -110,6 +110,15 @@ impl Inside {
             ))),
         }
     }
+
+    /// Undoes the changes. Where that fails the connection is lost, and the engine does it.
+    pub async fn roll_back(self) {
+        if let Some(transaction) = Arc::into_inner(self.transaction)
+            && let Err(error) = transaction.rollback().await
+        {
+            tracing::debug!(error = %error, "a rollback failed");
+        }
+    }
 }
 
 #[async_trait]

@@ -129,6 +129,12 @@ impl Transactional for OpenTransaction {
         drop(self);
         inside.commit().await
     }
+
+    async fn roll_back(self: Box<Self>) {
+        let inside = self.inside.clone();
+        drop(self);
+        inside.roll_back().await;
+    }
 }
 
 impl Transaction for OpenTransaction {
