@@ -4,13 +4,13 @@
 mod extras;
 mod profile;
 mod setup;
+mod turn;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::Args;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -18,13 +18,12 @@ use tokio::time::timeout;
 use crate::Place;
 use crate::data::{DATABASE, Database, Scale};
 use crate::http::Connection;
-use crate::load::{Client, measure};
 use crate::loads::{Floor, Load};
-use crate::process::{memory, processor_time, processors};
+use crate::process::{memory, processors};
 use crate::program::Program;
 use crate::random::Random;
 use crate::report::Report;
-use crate::requests::{Caller, Requests, Side};
+use crate::requests::{Asked, Requests, Side};
 use crate::table::Line;
 
 pub(crate) use self::extras::{Idle, Point};
@@ -34,7 +33,7 @@ use self::setup::Bare;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long the yardstick is applied.
-const YARDSTICK: Duration = Duration::from_secs(1);
+const YARDSTICK: Duration = Duration::from_millis(500);
 
 /// What is measured.
 #[derive(Args)]
@@ -52,10 +51,10 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Seconds of a turn.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     seconds: u64,
     /// These loads alone: key, page, thousand, embed, count, stream, insert, update, upsert, bulk,
-    /// import, items, me, login; and start, curve, idle.
+    /// import, inbox, items, me, login; and start, curve, idle.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// The size of the data: 1 is 300,000 employees with 2,000,000 salaries.
@@ -93,7 +92,11 @@ struct Bench<'a> {
     scale: Scale,
     database: Database,
     program: Program,
+    /// The path of the address of a webhook.
+    inbox: String,
     bare: Bare,
+    /// Whether samples can be taken here; not known before it was tried.
+    perf: Option<bool>,
 }
 
 /// Measures, prints what came out, and writes it into the page.
@@ -112,6 +115,7 @@ pub(crate) async fn run(place: &Place, options: &Options) -> anyhow::Result<()> 
         processors(),
         [options.clients, options.rounds, options.seconds as usize],
         bench.scale,
+        bench.database.durability().await?,
     );
     println!("{}", report.heading());
     if bench.wanted("start") {
@@ -237,13 +241,20 @@ impl Bench<'_> {
     }
 
     async fn ask(&self, load: Load, side: Side) -> anyhow::Result<(u16, Vec<u8>)> {
-        let requests = Requests::new(load, side, self.scale, &self.program.authorization);
+        let requests = Requests::new(load, side, self.scale, &self.asked());
         let mut request = Vec::new();
         requests.write(&mut Random::new(1), &mut request);
         let mut connection = Connection::open(self.side(side).0).await?;
         connection.send(&request).await?;
         let answer = timeout(PATIENCE, connection.answer()).await??;
         Ok((answer.status, answer.body))
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            authorization: &self.program.authorization,
+            inbox: &self.inbox,
+        }
     }
 
     /// The address and the process of a side.
@@ -253,68 +264,6 @@ impl Bench<'_> {
             Side::Bare | Side::Fixed => (self.bare.address, self.bare.child.id()),
         }
     }
-
-    /// One side's turn.
-    async fn turn(
-        &self,
-        load: Load,
-        side: Side,
-        clients: usize,
-        span: Duration,
-        round: usize,
-    ) -> anyhow::Result<Figures> {
-        let (address, id) = self.side(side);
-        let requests = Requests::new(load, side, self.scale, &self.program.authorization);
-        let requests = Arc::new(requests);
-        let mut callers = Vec::new();
-        for number in 0..clients {
-            let connection = Connection::open(address).await?;
-            let seed = (round * 1000 + number) as u64;
-            callers.push(Caller::new(connection, &requests, seed));
-        }
-        let processes = [Some(id), self.options.server_pid];
-        let times = || processes.map(|id| id.and_then(processor_time));
-        let before = times();
-        let (rate, p50, p99, all) = match load.rows_of_one(self.scale) {
-            Some(rows) => {
-                let elapsed = timeout(PATIENCE, once(&mut callers)).await??;
-                let seconds = elapsed.as_secs_f64();
-                let milliseconds = seconds * 1000.0;
-                let rate = rows as f64 / seconds;
-                (rate, milliseconds, milliseconds, rows as f64)
-            }
-            None => {
-                let limit = span + PATIENCE;
-                let measured = timeout(limit, measure(&mut callers, span)).await??;
-                let times = [0.50, 0.99].map(|share| measured.quantile(share));
-                (measured.rate(), times[0], times[1], measured.all as f64)
-            }
-        };
-        let after = times();
-        let each = [0, 1].map(|at| Some((after[at]? - before[at]?) * 1e6 / all));
-        let figures = Figures {
-            rate,
-            p50,
-            p99,
-            own: each[0],
-            server: each[1],
-            memory: memory(id, "VmRSS"),
-        };
-        if load.rows_of_one(self.scale).is_some()
-            && let Some(table) = load.fills()
-        {
-            self.database.empty(table).await?;
-        }
-        Ok(figures)
-    }
-}
-
-/// The time of one request of the first client.
-async fn once(callers: &mut [Caller]) -> anyhow::Result<Duration> {
-    let caller = callers.first_mut().context("no client")?;
-    let start = Instant::now();
-    caller.once().await?;
-    Ok(start.elapsed())
 }
 
 /// The path by which the first row after a start is asked for.

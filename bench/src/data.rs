@@ -1,6 +1,8 @@
 //! The data that everything is measured on: employees, each in a department and with five or
 //! ten salaries. The same in every run and on every engine.
 
+mod session;
+
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 
 use crate::random::Random;
+
+pub(crate) use self::session::{Session, introduce};
 
 /// The gateway's database that holds them.
 pub(crate) const DATABASE: &str = "bench";
@@ -129,7 +133,7 @@ impl Database {
 
     /// Makes the tables in the database, which is there, and fills them.
     pub(crate) async fn fill(&self, scale: Scale) -> anyhow::Result<()> {
-        let mut session = self.session().await?;
+        let mut session = self.session(DATABASE).await?;
         session.prepare().await?;
         for statement in self.tables() {
             session.run(statement).await?;
@@ -167,12 +171,20 @@ impl Database {
             session.run(&sql).await?;
             next = end;
         }
+        session.run(self.analysis()).await?;
         session.finish().await
+    }
+
+    fn analysis(&self) -> &'static str {
+        match self {
+            Self::Server(_) => "ANALYZE TABLE employees, salaries",
+            Self::Embedded(_) => "ANALYZE",
+        }
     }
 
     /// Empties a table.
     pub(crate) async fn empty(&self, table: &str) -> anyhow::Result<()> {
-        let mut session = self.session().await?;
+        let mut session = self.session(DATABASE).await?;
         let statement = match self {
             Self::Server(_) => format!("TRUNCATE TABLE {table}"),
             Self::Embedded(_) => format!("DELETE FROM {table}"),
@@ -181,10 +193,35 @@ impl Database {
         session.close().await
     }
 
-    async fn session(&self) -> anyhow::Result<Session> {
+    /// What a commit costs here, as the settings have it while something is measured.
+    pub(crate) async fn durability(&self) -> anyhow::Result<String> {
+        let Self::Server(url) = self else {
+            return Ok("write-ahead log, `synchronous=FULL`".to_owned());
+        };
+        let mut conn = Conn::new(Opts::from_url(url)?).await?;
+        let mut said = Vec::new();
+        for name in [
+            "innodb_flush_log_at_trx_commit",
+            "innodb_doublewrite",
+            "innodb_flush_method",
+            "log_bin",
+            "sync_binlog",
+        ] {
+            let asked = format!("SHOW GLOBAL VARIABLES LIKE '{name}'");
+            let row: Option<(String, String)> = conn.query_first(asked).await?;
+            if let Some((name, value)) = row {
+                said.push(format!("`{name}={value}`"));
+            }
+        }
+        conn.disconnect().await?;
+        Ok(said.join(", "))
+    }
+
+    /// A connection to one of the databases; of a file, whichever it is.
+    pub(crate) async fn session(&self, name: &str) -> anyhow::Result<Session> {
         Ok(match self {
             Self::Server(url) => {
-                let url = format!("{url}/{DATABASE}?prefer_socket=false");
+                let url = format!("{url}/{name}?prefer_socket=false");
                 Session::Server(Conn::new(Opts::from_url(&url)?).await?)
             }
             Self::Embedded(path) => {
@@ -195,7 +232,7 @@ impl Database {
         })
     }
 
-    fn tables(&self) -> [&'static str; 4] {
+    fn tables(&self) -> [&'static str; 5] {
         match self {
             Self::Server(_) => [
                 "CREATE TABLE employees (emp_no INT NOT NULL AUTO_INCREMENT PRIMARY KEY, birth_date DATE NOT NULL, \
@@ -206,6 +243,7 @@ impl Database {
                  CONSTRAINT earned_by FOREIGN KEY (emp_no) REFERENCES employees (emp_no) ON DELETE CASCADE)",
                 "CREATE TABLE hires LIKE employees",
                 "CREATE TABLE labels (id INT NOT NULL PRIMARY KEY, label VARCHAR(40) NOT NULL, number INT NOT NULL)",
+                "CREATE TABLE events (id BIGINT AUTO_INCREMENT PRIMARY KEY, body LONGBLOB NOT NULL, received_at DATETIME(6) NOT NULL)",
             ],
             // The types of dates are written as Tidegate itself would declare them.
             Self::Embedded(_) => [
@@ -221,67 +259,8 @@ impl Database {
                  hire_date \"date TEXT\" NOT NULL, dept_no INTEGER NOT NULL); \
                  CREATE INDEX hires_by_department ON hires (dept_no)",
                 "CREATE TABLE labels (id INTEGER PRIMARY KEY, label VARCHAR(40) NOT NULL, number INTEGER NOT NULL)",
+                "CREATE TABLE events (id INTEGER PRIMARY KEY, body BLOB NOT NULL, received_at TEXT NOT NULL)",
             ],
         }
-    }
-}
-
-/// A connection of the harness itself.
-enum Session {
-    Server(Conn),
-    Embedded(rusqlite::Connection),
-}
-
-impl Session {
-    async fn run(&mut self, statement: &str) -> anyhow::Result<()> {
-        match self {
-            Self::Server(conn) => conn.query_drop(statement).await?,
-            Self::Embedded(connection) => connection.execute_batch(statement)?,
-        }
-        Ok(())
-    }
-
-    /// What makes filling fast and is undone by [`Session::finish`].
-    async fn prepare(&mut self) -> anyhow::Result<()> {
-        match self {
-            Self::Server(conn) => {
-                conn.query_drop("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
-                    .await?;
-                conn.query_drop("SET GLOBAL innodb_buffer_pool_size = 1073741824")
-                    .await?;
-                // MariaDB and servers before 8.0.30 do not know it; they are slower then.
-                let _ = conn
-                    .query_drop("SET GLOBAL innodb_redo_log_capacity = 1073741824")
-                    .await;
-                conn.query_drop("SET unique_checks = 0, foreign_key_checks = 0")
-                    .await?;
-            }
-            Self::Embedded(connection) => {
-                connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE")?;
-            }
-        }
-        Ok(())
-    }
-
-    /// From here on every commit is on the disk before it is confirmed.
-    async fn finish(mut self) -> anyhow::Result<()> {
-        match &mut self {
-            Self::Server(conn) => {
-                conn.query_drop("ANALYZE TABLE employees, salaries").await?;
-                conn.query_drop("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
-                    .await?;
-            }
-            Self::Embedded(connection) => {
-                connection.execute_batch("COMMIT; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)")?;
-            }
-        }
-        self.close().await
-    }
-
-    async fn close(self) -> anyhow::Result<()> {
-        if let Self::Server(conn) = self {
-            conn.disconnect().await?;
-        }
-        Ok(())
     }
 }

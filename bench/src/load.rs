@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// What is not counted, at the beginning of each measurement.
-const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP: Duration = Duration::from_millis(500);
 
 /// A client with a connection of its own.
 pub(crate) trait Client: Send + 'static {

@@ -20,6 +20,7 @@ pub(crate) enum Load {
     Upsert,
     Bulk,
     Import,
+    Inbox,
     Items,
     Me,
     Login,
@@ -27,7 +28,7 @@ pub(crate) enum Load {
 
 impl Load {
     /// In the order in which they are measured: those that only read come first.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Key,
         Self::Page,
         Self::Thousand,
@@ -39,6 +40,7 @@ impl Load {
         Self::Upsert,
         Self::Bulk,
         Self::Import,
+        Self::Inbox,
         Self::Items,
         Self::Me,
         Self::Login,
@@ -58,6 +60,7 @@ impl Load {
             Self::Upsert => "upsert",
             Self::Bulk => "bulk",
             Self::Import => "import",
+            Self::Inbox => "inbox",
             Self::Items => "items",
             Self::Me => "me",
             Self::Login => "login",
@@ -78,6 +81,7 @@ impl Load {
             Self::Upsert => "upsert of one row",
             Self::Bulk => "insert of 1,000 rows, JSON",
             Self::Import => "import of 100,000 rows, CSV",
+            Self::Inbox => "message of 1 KiB to a webhook",
             Self::Items => "`GET /items`, 20 of 200",
             Self::Me => "`GET /auth/me`",
             Self::Login => "log-in (bcrypt, cost 10)",
@@ -96,7 +100,7 @@ impl Load {
     /// The share of the floor that is aimed at, if there is an aim.
     pub(crate) fn target(self, is_embedded: bool) -> Option<f64> {
         match (self, is_embedded) {
-            (Self::Me, _) => Some(0.70),
+            (Self::Me | Self::Inbox, _) => Some(0.70),
             // Many inserts share one commit.
             (Self::Insert, true) => Some(5.0),
             (Self::Key | Self::Page | Self::Thousand | Self::Embed | Self::Stream, true)
@@ -138,6 +142,7 @@ impl Load {
         match self {
             Self::Insert | Self::Bulk | Self::Import => Some("hires"),
             Self::Upsert => Some("labels"),
+            Self::Inbox => Some("events"),
             _ => None,
         }
     }

@@ -1,5 +1,5 @@
-//! Measures the program as it is built for production. `scripts/bench`, `scripts/bench-inbox` and
-//! `scripts/bench-scale` start the databases and call this; figures are printed, and nothing fails
+//! Measures the program as it is built for production. `scripts/bench`, `scripts/bench-inbox`,
+//! `scripts/bench-scale` and `scripts/bench-growth` start the databases and call this; figures are printed, and nothing fails
 //! because of them.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -18,6 +18,8 @@ mod compare;
 #[cfg(feature = "bare")]
 mod data;
 mod floor;
+#[cfg(feature = "bare")]
+mod growth;
 mod http;
 mod load;
 #[cfg(feature = "bare")]
@@ -93,6 +95,14 @@ enum Measure {
         #[command(flatten)]
         options: scale::Options,
     },
+    /// How cost grows with what there is.
+    #[cfg(feature = "bare")]
+    Growth {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        options: growth::Options,
+    },
     /// That bare server, which `compare` starts.
     #[cfg(feature = "bare")]
     #[command(hide = true)]
@@ -118,6 +128,11 @@ async fn main() -> anyhow::Result<()> {
         Measure::Scale { place, options } => {
             std::fs::create_dir_all(&place.folder)?;
             scale::run(&place, &options).await
+        }
+        #[cfg(feature = "bare")]
+        Measure::Growth { place, options } => {
+            std::fs::create_dir_all(&place.folder)?;
+            growth::run(&place, &options).await
         }
         #[cfg(feature = "bare")]
         Measure::Bare(options) => bare::run(options).await,

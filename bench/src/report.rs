@@ -24,6 +24,8 @@ pub(crate) struct Report {
     /// Connections, rounds and seconds.
     settings: [usize; 3],
     scale: Scale,
+    /// What a commit waits for.
+    durability: String,
     /// Milliseconds.
     pub(crate) start: Vec<f64>,
     pub(crate) lines: Vec<Line>,
@@ -41,6 +43,7 @@ impl Report {
         processors: String,
         settings: [usize; 3],
         scale: Scale,
+        durability: String,
     ) -> Self {
         Self {
             engine,
@@ -48,6 +51,7 @@ impl Report {
             processors,
             settings,
             scale,
+            durability,
             start: Vec::new(),
             lines: Vec::new(),
             memory: None,
@@ -61,7 +65,7 @@ impl Report {
         let [clients, rounds, seconds] = self.settings;
         format!(
             "{} on {}, {}; {} employees with {} salaries; {clients} connections, {rounds} rounds of {seconds} s; \
-             floor: actix-web {}, {} {}",
+             floor: actix-web {}, {} {}; {}; {}",
             self.program,
             self.engine,
             self.processors,
@@ -69,12 +73,26 @@ impl Report {
             grouped(self.scale.salaries() as f64),
             locked("actix-web"),
             self.driver(),
-            locked(self.driver())
+            locked(self.driver()),
+            self.way(),
+            self.durability
         )
     }
 
+    /// How both sides reach the database.
+    fn way(&self) -> &'static str {
+        match self.is_embedded() {
+            true => "files opened by each side itself",
+            false => "both over TCP without TLS (`?ssl-mode=DISABLED`)",
+        }
+    }
+
+    fn is_embedded(&self) -> bool {
+        self.engine.starts_with("SQLite")
+    }
+
     fn driver(&self) -> &'static str {
-        match self.engine.starts_with("SQLite") {
+        match self.is_embedded() {
             true => "rusqlite",
             false => "mysql_async",
         }
@@ -194,14 +212,24 @@ impl Report {
 
     /// The page with this part in the place of the former one, between the marks of the engine.
     pub(crate) fn put_into(&self, page: &str) -> anyhow::Result<String> {
-        let family = self.engine.split(' ').next().unwrap_or_default();
-        let begin = format!("<!-- make bench: {family} -->\n");
-        let end = format!("<!-- end of make bench: {family} -->");
-        let missing = || format!("the page has no part for {family}");
-        let (before, rest) = page.split_once(&begin).with_context(missing)?;
-        let (_, after) = rest.split_once(&end).with_context(missing)?;
-        Ok(format!("{before}{begin}{}\n{end}{after}", self.markdown()))
+        replace(page, "bench", &self.engine, &self.markdown())
     }
+}
+
+/// The page with another text between the marks that a target of make has for an engine.
+pub(crate) fn replace(
+    page: &str,
+    target: &str,
+    engine: &str,
+    text: &str,
+) -> anyhow::Result<String> {
+    let family = engine.split(' ').next().unwrap_or_default();
+    let begin = format!("<!-- make {target}: {family} -->\n");
+    let end = format!("<!-- end of make {target}: {family} -->");
+    let missing = || format!("the page has no part for {target}: {family}");
+    let (before, rest) = page.split_once(&begin).with_context(missing)?;
+    let (_, after) = rest.split_once(&end).with_context(missing)?;
+    Ok(format!("{before}{begin}{text}\n{end}{after}"))
 }
 
 /// The version of a crate that this was built with.
@@ -220,7 +248,14 @@ mod tests {
     fn a_part_of_the_page_is_replaced() {
         let scale = Scale { employees: 6000 };
         let engine = "MySQL 9.7.4".to_owned();
-        let report = Report::new(engine, "tidegate".into(), "one".into(), [32, 3, 3], scale);
+        let report = Report::new(
+            engine,
+            "tidegate".into(),
+            "one".into(),
+            [32, 3, 3],
+            scale,
+            String::new(),
+        );
         let page = "a\n<!-- make bench: MySQL -->\nold\n<!-- end of make bench: MySQL -->\nb\n";
         let new = report.put_into(page).unwrap();
         assert!(new.starts_with("a\n<!-- make bench: MySQL -->\n### MySQL 9.7.4\n"));

@@ -13,6 +13,9 @@ use crate::random::Random;
 /// Rows of one bulk insert.
 const BULK: u64 = 1000;
 
+/// Bytes of a message.
+const MESSAGE: usize = 1024;
+
 /// Keys that upserts take.
 const LABELS: u64 = 100_000;
 
@@ -24,6 +27,12 @@ pub(crate) enum Side {
     Fixed,
 }
 
+/// What requests to Tidegate have in them beside what is asked.
+pub(crate) struct Asked<'a> {
+    pub(crate) authorization: &'a str,
+    pub(crate) inbox: &'a str,
+}
+
 /// The requests of one load to one side.
 pub(crate) struct Requests {
     load: Load,
@@ -31,14 +40,16 @@ pub(crate) struct Requests {
     scale: Scale,
     /// The line of the header, empty for whoever asks for none.
     authorization: String,
+    /// The path of the webhook's address.
+    inbox: String,
     /// A body that is the same each time.
     body: Vec<u8>,
 }
 
 impl Requests {
-    pub(crate) fn new(load: Load, side: Side, scale: Scale, authorization: &str) -> Self {
+    pub(crate) fn new(load: Load, side: Side, scale: Scale, asked: &Asked<'_>) -> Self {
         let authorization = match side {
-            Side::Tidegate => format!("Authorization: {authorization}\r\n"),
+            Side::Tidegate => format!("Authorization: {}\r\n", asked.authorization),
             Side::Bare | Side::Fixed => String::new(),
         };
         let body = match load {
@@ -57,6 +68,8 @@ impl Requests {
                 }
                 csv
             }
+            // JSON, as providers send it.
+            Load::Inbox => format!("{{\"data\":\"{:x<1$}\"}}", "", MESSAGE - 11),
             Load::Login => {
                 format!(r#"{{"username":"{VISITOR}","password":"{VISITOR_PASSWORD}"}}"#)
             }
@@ -67,6 +80,7 @@ impl Requests {
             side,
             scale,
             authorization,
+            inbox: asked.inbox.to_owned(),
             body: body.into_bytes(),
         }
     }
@@ -122,6 +136,7 @@ impl Requests {
             Load::Upsert => ("POST", rest("labels"), "/labels".to_owned()),
             Load::Bulk => ("POST", rest("hires"), "/bulk".to_owned()),
             Load::Import => ("POST", rest("hires"), "/csv".to_owned()),
+            Load::Inbox => ("POST", self.inbox.clone(), "/events".to_owned()),
             Load::Items => ("GET", "/items?limit=20".to_owned(), String::new()),
             Load::Me => ("GET", "/auth/me".to_owned(), String::new()),
             Load::Login => ("POST", "/auth/token".to_owned(), String::new()),
@@ -143,7 +158,7 @@ impl Requests {
             _ => "",
         };
         let authorization = match self.load {
-            Load::Login => "",
+            Load::Login | Load::Inbox => "",
             _ => &self.authorization,
         };
         let made = match self.load {

@@ -138,4 +138,7 @@ const THOUSAND: &str = "SELECT emp_no,birth_date,first_name,last_name,gender,hir
 const CHILDREN: &str = "SELECT emp_no,from_date,to_date,amount FROM salaries WHERE emp_no IN (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ORDER BY emp_no, from_date";
 const PARENTS: usize = 20;
 const STREAM: &str = "SELECT emp_no,from_date,to_date,amount FROM salaries LIMIT ?";
+/// What a receiver of messages stores before it answers.
+const EVENT: &str = "INSERT INTO events (body, received_at) VALUES (?, ?)";
+const RECEIVED: &str = "2026-03-01 06:40:00.123456";
 const UPDATE: &str = "UPDATE employees SET first_name = ? WHERE emp_no = ?";

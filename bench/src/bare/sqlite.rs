@@ -1,6 +1,8 @@
 //! The floor on SQLite, with `rusqlite`: each thread reads by itself, and one more thread writes
 //! and commits one request after the other.
 
+mod writes;
+
 use std::path::Path as FilePath;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -8,16 +10,12 @@ use std::time::Duration;
 use actix_web::web::{Bytes, Data, Path, ServiceConfig, get, patch, post};
 use actix_web::{Error, HttpResponse};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Params, Row, params, params_from_iter};
+use rusqlite::{Connection, OpenFlags, Params, Row, params_from_iter};
 use tokio::sync::{mpsc, oneshot};
 
-use super::json::{self, Change, EMPLOYEE, Hire, Label, SALARIES, SALARY};
-use super::{
-    CHILDREN, COUNT, KEY, PAGE, PARENTS, PIECE, STREAM, THOUSAND, UPDATE, WAITING, created, fault,
-    insert,
-};
-
-const UPSERT: &str = "INSERT INTO labels (id,label,number) VALUES (?,?,?) ON CONFLICT (id) DO UPDATE SET label = excluded.label, number = excluded.number";
+use self::writes::{bulk, event, hire, import, label, update};
+use super::json::{self, EMPLOYEE, SALARIES, SALARY};
+use super::{CHILDREN, COUNT, KEY, PAGE, PARENTS, PIECE, STREAM, THOUSAND, WAITING, fault};
 
 /// What the thread that writes is to do.
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -61,7 +59,8 @@ pub(super) fn routes(config: &mut ServiceConfig, file: &FilePath, writer: &Sende
         .route("/hires", post().to(hire))
         .route("/labels", post().to(label))
         .route("/bulk", post().to(bulk))
-        .route("/csv", post().to(import));
+        .route("/csv", post().to(import))
+        .route("/events", post().to(event));
 }
 
 /// What one thread has.
@@ -225,77 +224,4 @@ fn send(
     out.extend_from_slice(if before == b'[' { b"[]" } else { b"]" });
     sender.blocking_send(Ok(out.into()))?;
     Ok(())
-}
-
-fn insert_one(connection: &Connection, sql: &str, hire: &Hire<'_>) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute(params![
-        hire.birth_date,
-        hire.first_name,
-        hire.last_name,
-        hire.gender,
-        hire.hire_date,
-        hire.dept_no
-    ])?;
-    Ok(())
-}
-
-/// All or none, each row by the same prepared statement: SQLite is in the same process, so there
-/// is no way to save.
-fn insert_all<'a>(
-    connection: &mut Connection,
-    hires: impl Iterator<Item = Option<Hire<'a>>>,
-) -> anyhow::Result<()> {
-    let sql = insert(1);
-    let transaction = connection.transaction()?;
-    for hire in hires {
-        let hire = hire.ok_or_else(|| anyhow::anyhow!("no row"))?;
-        insert_one(&transaction, &sql, &hire)?;
-    }
-    Ok(transaction.commit()?)
-}
-
-async fn hire(bare: Data<Bare>, body: Bytes) -> Result<HttpResponse, Error> {
-    bare.write(move |connection| {
-        let hire: Hire<'_> = serde_json::from_slice(&body)?;
-        Ok(insert_one(connection, &insert(1), &hire)?)
-    })
-    .await?;
-    Ok(created())
-}
-
-async fn update(bare: Data<Bare>, number: Path<i64>, body: Bytes) -> Result<HttpResponse, Error> {
-    bare.write(move |connection| {
-        let change: Change<'_> = serde_json::from_slice(&body)?;
-        let mut statement = connection.prepare_cached(UPDATE)?;
-        statement.execute(params![change.first_name, *number])?;
-        Ok(())
-    })
-    .await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-async fn label(bare: Data<Bare>, body: Bytes) -> Result<HttpResponse, Error> {
-    bare.write(move |connection| {
-        let label: Label<'_> = serde_json::from_slice(&body)?;
-        let mut statement = connection.prepare_cached(UPSERT)?;
-        statement.execute(params![label.id, label.label, label.number])?;
-        Ok(())
-    })
-    .await?;
-    Ok(created())
-}
-
-async fn bulk(bare: Data<Bare>, body: Bytes) -> Result<HttpResponse, Error> {
-    bare.write(move |connection| {
-        let hires: Vec<Hire<'_>> = serde_json::from_slice(&body)?;
-        insert_all(connection, hires.into_iter().map(Some))
-    })
-    .await?;
-    Ok(created())
-}
-
-async fn import(bare: Data<Bare>, body: Bytes) -> Result<HttpResponse, Error> {
-    bare.write(move |connection| insert_all(connection, json::csv(std::str::from_utf8(&body)?)))
-        .await?;
-    Ok(created())
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Bench, Options, first_row};
 use crate::Place;
-use crate::data::{DATABASE, Database, Scale};
+use crate::data::{DATABASE, Database, Scale, introduce};
 use crate::loads::{VISITOR, VISITOR_PASSWORD};
 use crate::program::Program;
 
@@ -22,8 +22,12 @@ impl<'a> Bench<'a> {
         let scale = Scale {
             employees: ((300_000.0 * options.rows) as u64).max(6_000),
         };
+        if let Some(server) = &options.server {
+            introduce(server).await?;
+        }
         let url = match &options.server {
-            Some(server) => format!("{server}/tidegate"),
+            // The driver of the floor has no TLS either; across machines both would have it.
+            Some(server) => format!("{server}/tidegate?ssl-mode=DISABLED"),
             None => "sqlite:".to_owned(),
         };
         let mut program = Program::start(place, &url).await?;
@@ -37,6 +41,7 @@ impl<'a> Bench<'a> {
                 json!({"name": format!("item {number}"), "description": "an item of the bench"});
             program.call("/items", &item).await?;
         }
+        let (_, inbox) = program.webhook(&json!({"name": "bench"})).await?;
         let database = match &options.server {
             Some(server) => Database::Server(server.clone()),
             None => {
@@ -59,7 +64,9 @@ impl<'a> Bench<'a> {
             scale,
             database,
             program,
+            inbox,
             bare,
+            perf: None,
         })
     }
 }

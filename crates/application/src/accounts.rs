@@ -22,6 +22,8 @@ use crate::backoff::LoginBackoff;
 use crate::ended::EndedSessions;
 use crate::error::AppError;
 
+use self::recent::RecentUsers;
+
 /// Length of a generated password: 20 letters and digits, 119 bits.
 const PASSWORD_LENGTH: usize = 20;
 /// Length of an API key: 32 letters and digits, 190 bits.
@@ -68,6 +70,7 @@ pub struct CreatedAccount {
 pub struct Accounts {
     parts: AccountsParts,
     registration: bool,
+    recent: RecentUsers,
 }
 
 /// The ports that [`Accounts`] works on.
@@ -98,6 +101,7 @@ impl Accounts {
         Self {
             parts,
             registration,
+            recent: RecentUsers::default(),
         }
     }
 
@@ -166,19 +170,22 @@ impl Accounts {
         Ok(self.parts.users.any().await?)
     }
 
-    /// One user.
+    /// One user: as this node last changed it, or as it was stored a second ago at most.
     ///
     /// # Errors
     /// Not found.
     pub async fn get(&self, _: &Authorized<SignedIn>, id: UserId) -> Result<User, AppError> {
-        self.parts
-            .users
-            .find(id)
-            .await?
-            .ok_or_else(|| not_found(id))
+        let reading = match self.recent.find(id, self.parts.clock.now()) {
+            Ok(user) => return Ok(user),
+            Err(reading) => reading,
+        };
+        let user = self.parts.users.find(id).await?;
+        let user = user.ok_or_else(|| not_found(id))?;
+        self.recent.keep(&reading, &user);
+        Ok(user)
     }
 
-    /// Oneself, as stored now.
+    /// Oneself, as [`Self::get`] shows it.
     ///
     /// # Errors
     /// Not found, if deleted meanwhile.
@@ -442,6 +449,7 @@ impl Accounts {
         ends_sessions: bool,
     ) -> Result<User, AppError> {
         let (id, now) = (before.id, self.parts.clock.now());
+        let changing = self.recent.changing(id, self.parts.clock.as_ref());
         let transaction = self.parts.unit_of_work.begin().await?;
         let loses_admin = changes.activated == Some(false)
             || changes.role.is_some_and(|role| role != Role::Admin);
@@ -466,6 +474,7 @@ impl Accounts {
             self.parts.audit.note_in(transaction.audit(), done).await?;
         }
         transaction.commit().await?;
+        changing.done();
         self.parts.ended.add(&ended);
         Ok(user)
     }
@@ -534,6 +543,8 @@ fn taken(error: StoreError) -> AppError {
         error.into()
     }
 }
+
+mod recent;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The audit trail: use cases note what they did, administrators read it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,6 +11,7 @@ use tidegate_domain::audit::{Action, AuditFilter, AuditTrail, Entry, Recorded, V
 use tidegate_domain::error::StoreError;
 use tidegate_domain::page::{Page, PageRequest};
 use tidegate_domain::permission::{Administer, Authorized, Principal};
+use tidegate_domain::request::Current;
 use tidegate_domain::system::Clock;
 use tracing::Instrument as _;
 
@@ -41,9 +43,9 @@ const LEFT_OUT: &str = "left_out_before";
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// The request's id.
-    pub request_id: Option<String>,
+    pub request_id: Option<Arc<str>>,
     /// The client's address.
-    pub address: Option<String>,
+    pub address: Option<IpAddr>,
 }
 
 tokio::task_local! {
@@ -51,8 +53,8 @@ tokio::task_local! {
 }
 
 /// Does something for a request: what is noted meanwhile tells where it came from.
-pub async fn within<F: Future>(origin: Origin, work: F) -> F::Output {
-    ORIGIN.scope(origin, work).await
+pub fn within<F: Future>(origin: Origin, work: F) -> impl Future<Output = F::Output> {
+    ORIGIN.scope(origin, work)
 }
 
 /// Does something and what follows from it also when the client of the request goes away meanwhile.
@@ -63,7 +65,8 @@ pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     let origin = ORIGIN.try_with(Origin::clone).unwrap_or_default();
-    let task = tokio::spawn(within(origin, work).in_current_span());
+    let work = Box::pin(within(origin, work).in_current_span());
+    let task = tokio::spawn(Current::here().carry(work));
     task.await
         .unwrap_or_else(|error| Err(StoreError::Internal(error.into())))
 }
@@ -409,8 +412,8 @@ fn entry(parts: &Parts, done: Done<'_>) -> Entry {
         target: done.target,
         before: done.before,
         after: done.after,
-        request_id: origin.request_id,
-        address: origin.address,
+        request_id: origin.request_id.map(|id| id.as_ref().to_owned()),
+        address: origin.address.map(|address| address.to_string()),
     }
 }
 
@@ -448,7 +451,7 @@ mod tests {
             json!({"a": 1, "b": 2, "new": 3}),
         );
         let origin = Origin {
-            request_id: Some("r".to_owned()),
+            request_id: Some("r".into()),
             address: None,
         };
         within(origin, audit.note(done)).await;

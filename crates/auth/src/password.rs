@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tidegate_domain::account::{PasswordHash, PasswordHasher};
 use tidegate_domain::error::StoreError;
+use tidegate_domain::request::Current;
 use tidegate_domain::secret::Secret;
 use tokio::sync::Semaphore;
 use tracing::Span;
@@ -46,7 +47,7 @@ impl BcryptHasher {
         STANDARD.encode(self.key.mac(password.reveal().as_bytes()))
     }
 
-    /// Runs slow work off the asynchronous threads, logged under the present span.
+    /// Runs slow work off the asynchronous threads, logged under the present span and request.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> bcrypt::BcryptResult<T> + Send + 'static,
@@ -57,11 +58,11 @@ impl BcryptHasher {
             .acquire_owned()
             .await
             .map_err(|error| internal(error.into()))?;
-        let span = Span::current();
+        let (span, request) = (Span::current(), Current::here());
         let task = tokio::task::spawn_blocking(move || {
             // Moved in: a caller that goes away does not free the slot of running work.
             let _slot = slot;
-            span.in_scope(work)
+            request.in_scope(|| span.in_scope(work))
         });
         match task.await {
             Ok(result) => result.map_err(|error| internal(error.into())),

@@ -1,5 +1,7 @@
 //! The one home of the system's clock and of its generator of random numbers.
 
+use std::cell::RefCell;
+
 use chrono::{DateTime, Utc};
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
@@ -39,6 +41,30 @@ impl SystemRandom {
     }
 }
 
+/// Random bytes that were drawn ahead: the system is asked once for many ids.
+struct Drawn {
+    ids: [[u8; 16]; 64],
+    left: usize,
+}
+
+impl Drawn {
+    /// Those of the next id; they are wiped here, since each is used once.
+    fn uuid(&mut self) -> [u8; 16] {
+        if self.left == 0 {
+            SystemRandom::fill(self.ids.as_flattened_mut());
+            self.left = self.ids.len();
+        }
+        self.left -= 1;
+        std::mem::take(&mut self.ids[self.left])
+    }
+}
+
+thread_local! {
+    static DRAWN: RefCell<Drawn> = const {
+        RefCell::new(Drawn { ids: [[0; 16]; 64], left: 0 })
+    };
+}
+
 impl Randomness for SystemRandom {
     fn alphanumeric(&self, length: usize) -> String {
         // The largest multiple of 62 in a byte: what lies above would favour some letters.
@@ -57,8 +83,7 @@ impl Randomness for SystemRandom {
     }
 
     fn uuid(&self) -> String {
-        let mut bytes = [0; 16];
-        Self::fill(&mut bytes);
+        let bytes = DRAWN.with_borrow_mut(Drawn::uuid);
         uuid::Builder::from_random_bytes(bytes)
             .into_uuid()
             .to_string()
@@ -94,7 +119,10 @@ mod tests {
         let text = SystemRandom.uuid();
         let uuid: uuid::Uuid = text.parse().unwrap();
         assert_eq!((uuid.get_version_num(), text.len()), (4, 36));
-        assert_ne!(text, SystemRandom.uuid());
+        // More than are drawn at a time.
+        let all: std::collections::HashSet<_> = (0..500).map(|_| SystemRandom.uuid()).collect();
+        assert_eq!(all.len(), 500);
+        assert!(!all.contains(&text));
     }
 
     #[test]

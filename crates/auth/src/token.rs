@@ -3,6 +3,13 @@
 //! The current key signs; earlier ones still verify, found by their `kid`, until they are
 //! taken out of the configuration. Where a token says its key is to be found (`jku`, `x5u`,
 //! `jwk`) is never looked at.
+//!
+//! What a token said when its signature was verified is kept for a while, see [`known`]: a client
+//! sends the same one with every request.
+
+mod known;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{
@@ -13,6 +20,8 @@ use tidegate_domain::account::{Role, UserId, Username};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::secret::Secret;
 use tidegate_domain::session::{AccessClaims, AccessTokens, SessionId, TokenError};
+
+use crate::token::known::{KnownTokens, Verified};
 
 /// How far the clocks of two nodes may be apart, in seconds. Not granted to `exp`.
 const SKEW: i64 = 5;
@@ -61,6 +70,8 @@ pub struct JwtOptions {
 pub struct JwtTokens {
     options: JwtOptions,
     validation: Validation,
+    // Shared by clones, which have the same keys.
+    known: Arc<KnownTokens>,
 }
 
 impl JwtTokens {
@@ -76,6 +87,7 @@ impl JwtTokens {
         Self {
             options,
             validation,
+            known: Arc::default(),
         }
     }
 
@@ -127,6 +139,23 @@ impl AccessTokens for JwtTokens {
     }
 
     fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenError> {
+        let key = KnownTokens::key(token);
+        let known = self.known.get(&key);
+        let verified = match &known {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(self.read(token)?),
+        };
+        check_times(&verified, now)?;
+        if known.is_none() {
+            self.known.keep(key, Arc::clone(&verified));
+        }
+        Ok(verified.claims.clone())
+    }
+}
+
+impl JwtTokens {
+    /// What a token says, once everything but its times is found to be right.
+    fn read(&self, token: &str) -> Result<Verified, TokenError> {
         let invalid = |_| TokenError::Invalid;
         let header = decode_header(token).map_err(invalid)?;
         // An extension that must be understood is not understood (RFC 7515 section 4.1.11).
@@ -141,17 +170,23 @@ impl AccessTokens for JwtTokens {
         let claims = decode::<Claims>(token, &key.decoding, &self.validation)
             .map_err(invalid)?
             .claims;
-        let now = now.timestamp();
-        if claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(SKEW))
-            || claims.iat > now.saturating_add(SKEW)
-        {
-            return Err(TokenError::Invalid);
-        }
-        if claims.exp <= now {
-            return Err(TokenError::Expired);
-        }
-        read(claims).ok_or(TokenError::Invalid)
+        let not_before = claims.nbf;
+        let claims = read(claims).ok_or(TokenError::Invalid)?;
+        Ok(Verified { claims, not_before })
     }
+}
+
+fn check_times(verified: &Verified, now: DateTime<Utc>) -> Result<(), TokenError> {
+    let (claims, now) = (&verified.claims, now.timestamp());
+    let latest = now.saturating_add(SKEW);
+    if verified.not_before.is_some_and(|nbf| nbf > latest) || claims.issued_at.timestamp() > latest
+    {
+        return Err(TokenError::Invalid);
+    }
+    if claims.expires_at.timestamp() <= now {
+        return Err(TokenError::Expired);
+    }
+    Ok(())
 }
 
 fn read(claims: Claims) -> Option<AccessClaims> {
@@ -352,6 +387,34 @@ mod tests {
                 .verify(&forge(&header(), &early, SECRET), at(1))
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_token_that_is_known_is_still_checked() {
+        let tokens = tokens(SECRET, &[]);
+        let early = with(body(), "nbf", json!(at(100).timestamp()));
+        let early = forge(&header(), &early, SECRET);
+        assert_eq!(tokens.verify(&early, at(1)), Err(TokenError::Invalid));
+        let good = tokens.issue(&claims()).unwrap();
+        for token in [&good, &early] {
+            assert_eq!(tokens.verify(token, at(100)), Ok(claims()));
+            assert_eq!(tokens.verify(token, at(100)), Ok(claims()), "known");
+            assert_eq!(tokens.verify(token, at(1800)), Err(TokenError::Expired));
+            assert_eq!(tokens.verify(token, at(-6)), Err(TokenError::Invalid));
+        }
+        assert_eq!(tokens.verify(&early, at(1)), Err(TokenError::Invalid));
+        assert_eq!(tokens.known.len(), 2);
+        for at_byte in 0..good.len() {
+            let mut altered = good.clone().into_bytes();
+            altered[at_byte] = if altered[at_byte] == b'A' { b'B' } else { b'A' };
+            let altered = String::from_utf8(altered).unwrap();
+            assert_eq!(
+                tokens.verify(&altered, at(100)),
+                Err(TokenError::Invalid),
+                "{altered}"
+            );
+        }
+        assert_eq!(tokens.known.len(), 2, "what is refused is not kept");
     }
 
     #[test]

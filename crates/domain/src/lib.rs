@@ -16,6 +16,7 @@ pub mod page;
 pub mod permission;
 pub mod post;
 pub mod query;
+pub mod request;
 pub mod resource;
 pub mod secret;
 pub mod session;

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::dev::{Service as _, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, HttpServer, web};
@@ -24,18 +25,16 @@ use tokio::sync::oneshot;
 use crate::drain::Leaving;
 use crate::listeners::{Listeners, connected};
 use crate::middleware::access_log::LoggedBody;
-use crate::middleware::compress::compress;
-use crate::middleware::cors::{Cors, cors};
-use crate::middleware::edge::{Edge, edge};
-use crate::middleware::gate::{Gate, gate};
+use crate::middleware::cors::Cors;
+use crate::middleware::edge::{Around, Edge, edge};
+use crate::middleware::gate::Gate;
 use crate::middleware::limits::Limits;
 use crate::middleware::measure::Measures;
-use crate::middleware::timing::timing;
 use crate::openapi::document;
 use crate::route::index::RouteIndex;
+use crate::route::register::Dispatcher;
 use crate::route::{RouteSpec, register};
 use crate::routes::docs::Documentation;
-use crate::routes::files::fallback;
 use crate::routes::inbox::answers::Answers;
 use crate::routes::receiver::Arriving;
 
@@ -167,18 +166,22 @@ impl Default for HttpOptions {
 /// Adds data to the application of a worker.
 type AddData = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
+/// Prepares the thread of a worker.
+type EachWorker = Arc<dyn Fn() + Send + Sync>;
+
 /// Routes beyond those that are always there, with what their handlers need.
 #[derive(Clone, Default)]
 pub struct Extension {
     routes: Vec<RouteSpec>,
     data: Vec<AddData>,
+    workers: Vec<EachWorker>,
 }
 
 impl From<Vec<RouteSpec>> for Extension {
     fn from(routes: Vec<RouteSpec>) -> Self {
         Self {
             routes,
-            data: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -196,6 +199,12 @@ impl Extension {
             config.app_data(data.clone());
         }));
     }
+
+    /// Does something on the thread of each worker, on whose runtime it is called, before the
+    /// worker serves anything. It may be called more than once on the same thread.
+    pub fn each_worker(&mut self, prepare: impl Fn() + Send + Sync + 'static) {
+        self.workers.push(Arc::new(prepare));
+    }
 }
 
 /// Everything that the workers share, made once. [`Layer::app`] makes a worker's own part.
@@ -206,13 +215,14 @@ pub struct Layer {
     limits: Arc<Limits>,
     options: web::Data<HttpOptions>,
     services: web::Data<Services>,
-    edge: web::Data<Edge>,
-    cors: web::Data<Cors>,
+    edge: Arc<Edge>,
+    cors: Arc<Cors>,
     gate: web::Data<Gate>,
     documentation: web::Data<Documentation>,
     arriving: web::Data<Arriving>,
     answers: web::Data<Answers>,
     data: Arc<[AddData]>,
+    workers: Arc<[EachWorker]>,
 }
 
 impl Layer {
@@ -248,7 +258,7 @@ impl Layer {
         );
         let documentation = Documentation::new(&document)?;
         let edge = Edge {
-            index: Arc::new(RouteIndex::new(&routes)),
+            index: Arc::new(RouteIndex::new(&routes)?),
             randomness: Arc::clone(&services.randomness),
             trusted_proxies: options.trusted_proxies.clone(),
             public_url: options.public_url.clone(),
@@ -266,13 +276,14 @@ impl Layer {
             runtime: Handle::try_current().map_err(io::Error::other)?,
             routes: routes.into(),
             limits,
-            edge: web::Data::new(edge),
-            cors: web::Data::new(Cors::new(&options.cors_origins)),
+            edge: Arc::new(edge),
+            cors: Arc::new(Cors::new(&options.cors_origins)),
             gate: web::Data::new(gate),
             documentation: web::Data::new(documentation),
             arriving: web::Data::new(Arriving::new(options.max_message_bytes)),
             answers: web::Data::new(Answers::default()),
             data: extension.data.into(),
+            workers: extension.workers.into(),
             options: web::Data::new(options),
             services: web::Data::new(services),
         })
@@ -290,38 +301,35 @@ impl Layer {
             InitError = (),
         > + use<>,
     > {
-        let routes = Arc::clone(&self.routes);
-        let runtime = self.runtime.clone();
+        self.workers.iter().for_each(|prepare| prepare());
         let data = Arc::clone(&self.data);
+        let handlers = Dispatcher::new(Arc::clone(&self.edge.index), Arc::clone(&self.routes));
+        let around = Rc::new(Around {
+            edge: Arc::clone(&self.edge),
+            cors: Arc::clone(&self.cors),
+            gate: self.gate.clone(),
+            options: self.options.clone(),
+            runtime: self.runtime.clone(),
+        });
         App::new()
             .app_data(self.options.clone())
             .app_data(self.services.clone())
-            .app_data(self.edge.clone())
-            .app_data(self.cors.clone())
             .app_data(self.gate.clone())
             .app_data(self.documentation.clone())
             .app_data(self.arriving.clone())
             .app_data(self.answers.clone())
-            .configure(|config| {
-                data.iter().for_each(|add| add(config));
-                register::configure(&routes, config);
-            })
-            .default_service(web::to(fallback))
-            // The last one is the outermost. The gate asks the database too (API keys,
-            // passwords), so it runs on the shared runtime like the handlers.
-            .wrap(from_fn(gate))
-            .wrap(from_fn(timing))
-            .wrap_fn(move |request, service| on_runtime(runtime.clone(), service.call(request)))
-            .wrap(from_fn(cors))
-            .wrap(from_fn(compress))
-            .wrap(from_fn(edge))
+            .configure(|config| data.iter().for_each(|add| add(config)))
+            .default_service(handlers)
+            // Boxed: actix would keep the whole of it with each connection, and move it about.
+            .wrap(from_fn(move |request, next| {
+                Box::pin(edge(Rc::clone(&around), request, next))
+            }))
     }
 }
 
 /// Serves requests on `listeners` until `shutdown` is done and the requests under way
-/// have been answered. Called within a tokio runtime, which database connections that
-/// handlers open live on: a worker's own runtime ends with the worker, while others
-/// still use them.
+/// have been answered. Called within a tokio runtime, which everything lives on that handlers
+/// open and that may be used elsewhere: a worker's own runtime ends with the worker.
 ///
 /// # Errors
 /// When the socket fails.
@@ -418,13 +426,4 @@ pub fn run(
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
-}
-
-/// Polls a future with the sockets and timers that it makes on `runtime`.
-fn on_runtime<F: Future>(runtime: Handle, future: F) -> impl Future<Output = F::Output> {
-    let mut future = Box::pin(future);
-    std::future::poll_fn(move |context| {
-        let _entered = runtime.enter();
-        future.as_mut().poll(context)
-    })
 }

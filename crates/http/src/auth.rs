@@ -16,7 +16,7 @@ use std::rc::Rc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use tidegate_application::auth::{Authenticator, ClientInfo};
-use tidegate_application::error::Unauthenticated;
+use tidegate_application::error::{AppError, Unauthenticated};
 use tidegate_domain::permission::Principal;
 
 use crate::auth::credentials::Credentials;
@@ -77,34 +77,35 @@ pub async fn resolve(
     password: bool,
     client: &ClientInfo,
 ) -> Outcome {
-    let (checked, sent_name) = match Credentials::of(headers) {
-        Credentials::None => return Outcome::Anonymous,
-        Credentials::Malformed => {
-            return Outcome::failed(ApiError::new(
-                StatusCode::UNAUTHORIZED,
-                "malformed_authorization",
-                "The Authorization header must be `Bearer` and an access token, or `Basic` and `id:api_key` in base64",
-            ));
-        }
-        Credentials::Bearer(token) => (authenticator.bearer(token), None),
+    match Credentials::of(headers) {
+        Credentials::None => Outcome::Anonymous,
+        Credentials::Malformed => Outcome::failed(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "malformed_authorization",
+            "The Authorization header must be `Bearer` and an access token, or `Basic` and `id:api_key` in base64",
+        )),
+        Credentials::Bearer(token) => outcome(authenticator.bearer(token), None),
+        // These ask the database; on their own, they do not make every request's future large.
         Credentials::ApiKey { id, key, sent } => {
-            (authenticator.api_key(id, &key).await, Some(sent))
+            let checked = Box::pin(authenticator.api_key(id, &key)).await;
+            outcome(checked, Some(sent))
         }
         Credentials::Password {
             name,
             password: secret,
-        } if password => (
-            authenticator.password(&name, &secret, client).await,
-            Some(name),
-        ),
-        Credentials::Password { .. } => {
-            return Outcome::failed(ApiError::new(
-                StatusCode::UNAUTHORIZED,
-                "password_not_accepted",
-                "User name and password are taken at /auth/token; send the access token from there, or an API key",
-            ));
+        } if password => {
+            let checked = Box::pin(authenticator.password(&name, &secret, client)).await;
+            outcome(checked, Some(name))
         }
-    };
+        Credentials::Password { .. } => Outcome::failed(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "password_not_accepted",
+            "User name and password are taken at /auth/token; send the access token from there, or an API key",
+        )),
+    }
+}
+
+fn outcome(checked: Result<Principal, AppError>, sent_name: Option<String>) -> Outcome {
     match checked {
         Ok(principal) => Outcome::Known {
             principal,

@@ -17,7 +17,7 @@ use crate::route::RouteInfo;
 #[derive(Debug)]
 pub struct RequestContext {
     /// `X-Request-Id`, the client's or a new one.
-    pub request_id: String,
+    pub request_id: Arc<str>,
     /// Where the request comes from.
     pub client: ClientInfo,
     /// The scheme and host that clients see, without a slash at the end, for links.
@@ -26,7 +26,9 @@ pub struct RequestContext {
     pub https: bool,
     /// The path as it may be logged: its unreserved characters are decoded, and the unguessable
     /// part of a webhook's address is hidden.
-    pub path: String,
+    pub path: Arc<str>,
+    /// The place of the path's entry in the table, if the path has one.
+    pub(crate) entry: Option<usize>,
     /// The route, if the path and method have one.
     pub route: Option<Arc<RouteInfo>>,
     /// Whether `X-Version` is looked at on this path.
@@ -34,7 +36,7 @@ pub struct RequestContext {
     /// The scheme that a 401 asks for on this path.
     pub challenge: Challenge,
     /// The id of the trace that it belongs to, if it belongs to one (W3C Trace Context).
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Arc<str>>,
     /// Whether errors below `/rest/` tell no more than their code and message.
     pub brief_errors: bool,
 }
@@ -43,8 +45,8 @@ impl RequestContext {
     /// What an error's body needs to know.
     pub fn error_context(&self) -> ErrorContext {
         ErrorContext {
-            request_id: self.request_id.clone(),
-            trace_id: self.trace_id.clone(),
+            request_id: self.request_id.as_ref().to_owned(),
+            trace_id: self.trace_id.as_deref().map(str::to_owned),
             place: Place::of(&self.path),
             challenge: self.challenge,
             brief: self.brief_errors,

@@ -1,6 +1,7 @@
 //! What happens to every request around its handler, from the outside in:
 //!
-//! 1. [`edge`]: request id, span, access line, error bodies, security headers.
+//! 1. [`edge`]: request id, access line, security headers. It calls the others, among them
+//!    [`trace`] for the span of traces and `errors` for the bodies of errors.
 //! 2. [`compress`]: content coding, and what it means for entity tags.
 //! 3. [`cors`]: preflights are answered, origins checked.
 //! 4. [`timing`]: what took how long, below `/rest/`.
@@ -11,6 +12,7 @@ pub mod client;
 pub mod compress;
 pub mod cors;
 pub mod edge;
+mod errors;
 pub mod gate;
 pub mod limits;
 pub mod measure;

@@ -129,6 +129,9 @@ pub(crate) async fn services(database: bool) -> Services {
     randomness
         .expect_alphanumeric()
         .returning(|length| "A".repeat(length));
+    randomness
+        .expect_uuid()
+        .returning(|| "00000000-0000-4000-8000-000000000000".to_owned());
     let mut versions = MockVersions::new();
     let mut answers = 0;
     versions.expect_list().returning(move || {

@@ -4,6 +4,7 @@
 //! What an engine said stays behind as the cause, for the log. The numbers stand in
 //! [`mysql`] and [`sqlite`].
 
+pub(crate) mod local;
 mod message;
 mod mysql;
 mod sqlite;

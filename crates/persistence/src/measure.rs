@@ -1,10 +1,12 @@
 //! Measures what the databases are asked: how long each statement takes, which are slow, and
 //! a span for a trace. Neither the text of a statement nor its values are in either.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use log::LevelFilter;
+use metrics::Histogram;
 use sea_orm::DatabaseConnection;
 use sqlx::{Database, Pool as SqlxPool};
 use tracing::Span;
@@ -121,13 +123,61 @@ pub(crate) fn kind(sql: &str) -> &'static str {
         .map_or("other", |(_, kind)| kind)
 }
 
+/// Every kind of statement.
+const NAMES: [&str; 9] = [
+    "select", "insert", "update", "delete", "begin", "commit", "ddl", "call", "other",
+];
+
+/// The histograms of one kind of connections.
+struct Histograms {
+    by_kind: [OnceLock<Histogram>; NAMES.len()],
+    acquired: OnceLock<Histogram>,
+}
+
+static KEEPS: AtomicBool = AtomicBool::new(false);
+static OWN: Histograms = Histograms::new();
+static GATEWAY: Histograms = Histograms::new();
+
+impl Histograms {
+    const fn new() -> Self {
+        Self {
+            by_kind: [const { OnceLock::new() }; NAMES.len()],
+            acquired: OnceLock::new(),
+        }
+    }
+
+    fn of(pool: Pool) -> &'static Self {
+        match pool {
+            Pool::Own => &OWN,
+            Pool::Gateway => &GATEWAY,
+        }
+    }
+}
+
+/// Says that the program's recorder of metrics is in place. From now on metrics are looked up
+/// there once, and not with every statement.
+pub fn recorder_is_set() {
+    KEEPS.store(true, Ordering::Relaxed);
+}
+
+/// Records a time, in a histogram that is looked up where it is not kept yet.
+fn record(kept: Option<&OnceLock<Histogram>>, find: impl FnOnce() -> Histogram, took: Duration) {
+    match kept.filter(|_| KEEPS.load(Ordering::Relaxed)) {
+        Some(kept) => kept.get_or_init(find).record(took),
+        None => find().record(took),
+    }
+}
+
 /// Counts a statement that took so long.
 pub(crate) fn statement(pool: Pool, kind: &'static str, took: Duration) {
     let labels = [("pool", pool.name()), ("kind", kind)];
-    metrics::histogram!("tidegate_db_statement_duration_seconds", &labels).record(took);
+    let place = NAMES.iter().position(|name| *name == kind);
+    let kept = place.and_then(|at| Histograms::of(pool).by_kind.get(at));
+    let find = || metrics::histogram!("tidegate_db_statement_duration_seconds", &labels);
+    record(kept, find, took);
     if took.as_micros() >= u128::from(SLOW_MICROS.load(Ordering::Relaxed)) {
         metrics::counter!("tidegate_db_slow_statements_total", &labels).increment(1);
-        // The request of it is in the span around.
+        // Its request is the one that this thread works for.
         tracing::warn!(
             target: "tidegate::slow",
             pool = pool.name(),
@@ -176,8 +226,9 @@ impl Drop for Running {
 
 /// Counts the time that a caller waited for a connection of the gateway.
 pub(crate) fn acquired(waited: Duration, came: bool) {
-    let pool = Pool::Gateway.name();
-    metrics::histogram!("tidegate_db_pool_acquire_seconds", "pool" => pool).record(waited);
+    let name = Pool::Gateway.name();
+    let find = || metrics::histogram!("tidegate_db_pool_acquire_seconds", "pool" => name);
+    record(Some(&GATEWAY.acquired), find, waited);
     if !came {
         timed_out(Pool::Gateway);
     }

@@ -10,6 +10,7 @@ use tidegate_http::resource;
 use tidegate_http::route::{RouteInfo, RouteSpec};
 use tidegate_migrations::{Migrator, Steps};
 use tidegate_persistence::database::Database;
+use tidegate_persistence::gateway::pool::settle;
 use tidegate_persistence::measure;
 use tidegate_persistence::resource::Record;
 use tidegate_persistence::stores::Stores;
@@ -134,10 +135,12 @@ impl App {
     /// Settings that cannot work: an address in use, a database that refuses the account.
     pub async fn start(self, settings: Settings) -> anyhow::Result<Running> {
         monitor::install(settings.profile.name());
+        measure::recorder_is_set();
         measure::log_slower_than(settings.log.slow_statement);
         let database = self.open_database(&settings).await?;
         let wired = wire(settings, Stores::new(database.clone()))?;
         let mut extension = Extension::default();
+        extension.each_worker(settle);
         extension.routes(self.routes);
         for add in self.data {
             add(&wired, &mut extension);

@@ -122,7 +122,7 @@ fn new_resource(app: &App, new: &NewResource) -> anyhow::Result<()> {
 }
 
 async fn serve(settings: Settings, app: App) -> anyhow::Result<()> {
-    let traces = telemetry::init(&settings.log, &settings.traces)?;
+    let telemetry = telemetry::init(&settings.log, &settings.traces)?;
     raise_open_files();
     let running = app.start(settings).await?;
     running.places().iter().for_each(terminal::listening);
@@ -133,7 +133,7 @@ async fn serve(settings: Settings, app: App) -> anyhow::Result<()> {
     tracing::info!("stopping: what was accepted is answered");
     running.shutdown();
     let outcome = running.wait().await;
-    drop(traces);
+    drop(telemetry);
     outcome
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tidegate_auth::{BcryptHasher, JwtOptions, JwtTokens, KeyedDigest, SigningKey, XChaChaSealer};
 use tidegate_http::app::HttpOptions;
 use tidegate_migrations::Migrator;
-use tidegate_persistence::database::DatabaseOptions;
-use tidegate_persistence::gateway::open::{GatewayAdapters, GatewayError, GatewayOptions, open};
+use tidegate_persistence::database::{DatabaseOptions, OpenError};
+use tidegate_persistence::gateway::open::{GatewayAdapters, GatewayOptions, open};
 
 use crate::config::{DatabaseTarget, ErrorVerbosity, Origins, Settings};
 
@@ -28,7 +28,7 @@ pub(crate) fn database_options(settings: &Settings, migrator: Migrator) -> Datab
     }
 }
 
-pub(crate) fn gateway(settings: &Settings) -> Result<GatewayAdapters, GatewayError> {
+pub(crate) fn gateway(settings: &Settings) -> Result<GatewayAdapters, OpenError> {
     open(GatewayOptions {
         url: url(settings),
         data_dir: settings.data_dir.clone(),

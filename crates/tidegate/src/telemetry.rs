@@ -2,7 +2,12 @@
 //! standard error, so that standard output stays free for what a command answers; and spans of
 //! traces for a collector, where one is named.
 
+mod lines;
+mod named;
+mod plain;
+
 use std::io::{self, IsTerminal};
+use std::panic;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::Context as _;
@@ -14,10 +19,14 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SamplingResult, SdkTracerProvider, ShouldSample};
 use tidegate_domain::system::LogLevel;
 use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
+use self::lines::Lines;
+use self::named::{Form, Named};
+use self::plain::{PlainFields, PlainTime};
 use crate::config::{LogFormat, LogSettings, TraceSettings};
 use crate::monitor::{ACQUIRE_TARGET, Acquired};
 
@@ -32,16 +41,23 @@ struct Filter {
     level: Mutex<String>,
 }
 
-/// Sends what is left of the traces when it is dropped.
+/// Sends what is left of the traces and of the log when it is dropped.
 #[must_use]
-pub struct Traces(Option<SdkTracerProvider>);
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    // Where this one started the log.
+    lines: Option<Lines>,
+}
 
-impl Drop for Traces {
+impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(provider) = &self.0
+        if let Some(provider) = &self.traces
             && let Err(error) = provider.shutdown()
         {
             tracing::warn!(%error, "the last spans could not be sent");
+        }
+        if let Some(lines) = &self.lines {
+            lines.end();
         }
     }
 }
@@ -51,22 +67,35 @@ impl Drop for Traces {
 ///
 /// # Errors
 /// An address of the collector that is none.
-pub fn init(log: &LogSettings, traces: &TraceSettings) -> anyhow::Result<Traces> {
+pub fn init(log: &LogSettings, traces: &TraceSettings) -> anyhow::Result<Telemetry> {
     // A trace that a client began is named in the log also where none is collected.
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let provider = provider(traces)?;
     // Checked when the settings were read; the default is for those made by hand.
     let filter = filter(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let lines = match log.format {
-        LogFormat::Pretty => lines.with_ansi(io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    let lines = Lines::new(io::stderr());
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone());
+    let usual = tracing_subscriber::fmt::format().with_timer(PlainTime);
+    let layer = match log.format {
+        LogFormat::Pretty if io::stderr().is_terminal() => layer
+            .with_ansi(true)
+            .event_format(Named::new(usual.with_ansi(true), Form::Colours))
+            .boxed(),
+        LogFormat::Pretty => layer
+            .with_ansi(false)
+            .fmt_fields(PlainFields)
+            .event_format(Named::new(usual.with_ansi(false), Form::Plain))
+            .boxed(),
+        LogFormat::Json => layer
+            .fmt_fields(JsonFields::new())
+            .event_format(Named::new(usual.json().flatten_event(true), Form::Json))
+            .boxed(),
     };
     let acquired =
         Acquired.with_filter(Targets::new().with_target(ACQUIRE_TARGET, LevelFilter::TRACE));
     // A list and no optional layer: one that is absent would have every span made.
-    let mut layers = vec![lines.with_filter(filter).boxed(), acquired.boxed()];
+    let mut layers = vec![layer.with_filter(filter).boxed(), acquired.boxed()];
     layers.extend(provider.as_ref().map(|provider| {
         let wanted = Targets::new()
             .with_target(TRACE_TARGET, LevelFilter::DEBUG)
@@ -82,11 +111,22 @@ pub fn init(log: &LogSettings, traces: &TraceSettings) -> anyhow::Result<Traces>
     }));
     let started = Registry::default().with(layers).try_init();
     // Fails only where a log was started before.
-    if started.is_ok() {
+    let lines = started.is_ok().then_some(lines);
+    if let Some(lines) = &lines {
+        lines.start();
+        // A panic tells of itself past the log: what was logged before it is to come first.
+        let (tell, lines) = (panic::take_hook(), lines.clone());
+        panic::set_hook(Box::new(move |panic| {
+            lines.write_out_if_free();
+            tell(panic);
+        }));
         let level = Mutex::new(log.level.clone());
         let _ = RUNNING.set(Filter { handle, level });
     }
-    Ok(Traces(provider))
+    Ok(Telemetry {
+        traces: provider,
+        lines,
+    })
 }
 
 fn provider(settings: &TraceSettings) -> anyhow::Result<Option<SdkTracerProvider>> {

@@ -52,7 +52,15 @@ const MAY_USE: [(&str, &[&str]); 10] = [
             "tidegate-migrations",
         ],
     ),
-    ("tidegate-bench", &[]),
+    (
+        "tidegate-bench",
+        &[
+            "tidegate-domain",
+            "tidegate-persistence",
+            "tidegate-auth",
+            "tidegate-http",
+        ],
+    ),
 ];
 
 /// What a crate must never see, directly.

@@ -80,8 +80,7 @@ async fn open_with(engine: TestEngine, connections: usize) -> Fixture {
         max_connections: connections,
         acquire_timeout,
         statement_timeout: None,
-    })
-    .unwrap();
+    });
     let store = Box::new(MySqlRows::new(pool.clone(), database.as_str()));
     let fixture = Fixture {
         engine,

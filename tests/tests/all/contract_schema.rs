@@ -53,8 +53,7 @@ impl Schemas {
                         max_connections: 4,
                         acquire_timeout: Duration::from_secs(10),
                         statement_timeout: None,
-                    })
-                    .unwrap();
+                    });
                     let catalog = Arc::new(Catalog::mysql(pool.clone(), "tidegate"));
                     let editor = Editor::mysql(pool.clone(), Arc::clone(&catalog));
                     (catalog, editor, Box::new(MySqlAccounts::new(pool)), None)

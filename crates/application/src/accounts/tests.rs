@@ -271,3 +271,35 @@ async fn registration_that_is_off_is_refused_whatever_is_sent() {
         Err(AppError::Denied(_))
     ));
 }
+
+#[tokio::test]
+async fn a_user_who_asks_again_costs_no_query_until_a_change() {
+    let mut users = stored(7, Role::User);
+    users
+        .expect_find()
+        .times(2)
+        .returning(|id| Ok(Some(user(id.0, Role::User))));
+    let mut changed = MockUsers::new();
+    changed
+        .expect_update()
+        .returning(|id, _, _| Ok(Some(user(id.0, Role::User))));
+    let transaction = FakeTransaction {
+        users: changed,
+        sessions: MockSessions::new(),
+        api_keys: MockApiKeys::new(),
+        audit: MockAuditTrail::new(),
+    };
+    let (accounts, _) = accounts(users, MockPasswordHasher::new(), Some(transaction));
+    let own = authorized(7, Role::User, 7);
+    let signed_in = own.principal().authorize(SignedIn).unwrap();
+    for _ in 0..3 {
+        assert_eq!(accounts.me(&signed_in).await.unwrap().id, UserId(7));
+    }
+    let patch = AccountPatch {
+        email: Some(Some("a@example.org".to_owned())),
+        ..AccountPatch::default()
+    };
+    accounts.update(&own, patch, &client()).await.unwrap();
+    accounts.me(&signed_in).await.unwrap();
+    accounts.me(&signed_in).await.unwrap();
+}

@@ -123,7 +123,8 @@ pub enum Encoding {
 }
 
 /// A whole document in pieces. An error cuts it; it never ends as a valid shorter one.
-/// Dropping it drops the query.
+/// Dropping it drops the query. One that is made as a whole says so by its size hint, of exactly
+/// one piece; one whose rows arrive while it leaves does not.
 pub type RowStream = BoxStream<'static, Result<Bytes, StoreError>>;
 
 /// The answer of a read.

@@ -1,5 +1,7 @@
 //! What a database holds, as discovered from the live engine.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,17 +14,57 @@ pub struct DatabaseSchema {
     /// The database.
     pub name: DatabaseName,
     /// Its tables and views, by name. Hidden tables of Tidegate are left out.
-    pub tables: Vec<std::sync::Arc<Table>>,
+    pub tables: Vec<Arc<Table>>,
+    // For each of them the places of those whose foreign keys refer to it, ascending.
+    referring: Vec<Vec<usize>>,
 }
 
 impl DatabaseSchema {
+    /// A database with these tables, in any order.
+    pub fn new(name: DatabaseName, mut tables: Vec<Arc<Table>>) -> Self {
+        tables.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut schema = Self {
+            name,
+            tables,
+            referring: Vec::new(),
+        };
+        let mut referring = vec![Vec::new(); schema.tables.len()];
+        for (at, table) in schema.tables.iter().enumerate() {
+            for key in &table.foreign_keys {
+                let parent = schema.place(&key.references);
+                let places = parent.and_then(|parent| referring.get_mut(parent));
+                if let Some(places) = places.filter(|places| places.last() != Some(&at)) {
+                    places.push(at);
+                }
+            }
+        }
+        schema.referring = referring;
+        schema
+    }
+
     /// The table or view with exactly this name.
-    pub fn table(&self, name: &str) -> Option<&std::sync::Arc<Table>> {
+    pub fn table(&self, name: &str) -> Option<&Arc<Table>> {
+        self.tables.get(self.place(name)?)
+    }
+
+    /// The places of the tables of which a foreign key belongs to one of these, or refers to it:
+    /// in their order, each once.
+    pub fn around<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
+        let mut around = Vec::new();
+        for at in names.into_iter().filter_map(|name| self.place(name)) {
+            around.push(at);
+            around.extend(self.referring.get(at).into_iter().flatten());
+        }
+        around.sort_unstable();
+        around.dedup();
+        around
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
         // Sorted by name, so that thousands of tables cost nothing here.
         self.tables
             .binary_search_by(|table| table.name.as_str().cmp(name))
             .ok()
-            .map(|at| &self.tables[at])
     }
 }
 
@@ -241,4 +283,54 @@ pub struct Check {
     pub name: String,
     /// The condition as the engine prints it.
     pub expression: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str, parents: &[&str]) -> Arc<Table> {
+        let key = |parent: &&str| ForeignKey {
+            name: String::new(),
+            columns: vec!["of".to_owned()],
+            references: (*parent).to_owned(),
+            referenced_columns: vec!["id".to_owned()],
+            on_delete: ReferentialAction::NoAction,
+            on_update: ReferentialAction::NoAction,
+        };
+        Arc::new(Table {
+            database: DatabaseName::new("d", "tidegate").unwrap(),
+            name: name.to_owned(),
+            kind: TableKind::Table,
+            writable: true,
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: parents.iter().map(key).collect(),
+            checks: Vec::new(),
+            comment: String::new(),
+            row_estimate: None,
+        })
+    }
+
+    #[test]
+    fn around_a_table_is_who_refers_to_it() {
+        let tables = vec![
+            table("leaf", &["tree", "tree", "gone"]),
+            table("tree", &["tree", "wood"]),
+            table("wood", &[]),
+            table("bird", &["leaf", "wood"]),
+        ];
+        let schema = DatabaseSchema::new(DatabaseName::new("d", "tidegate").unwrap(), tables);
+        let around = |names: &[&str]| {
+            let places = schema.around(names.iter().copied());
+            let names = places.into_iter().map(|at| schema.tables[at].name.as_str());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(around(&["wood"]), "bird tree wood");
+        assert_eq!(around(&["tree"]), "leaf tree");
+        assert_eq!(around(&["bird", "bird"]), "bird");
+        assert_eq!(around(&["bird", "tree"]), "bird leaf tree");
+        assert_eq!(around(&["gone"]), "");
+    }
 }

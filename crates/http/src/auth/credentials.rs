@@ -73,9 +73,9 @@ impl<'a> Credentials<'a> {
 /// The characters of RFC 6750 section 2.1.
 fn is_token(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b))
+        && text.bytes().all(
+            |b| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'-'..=b'9' | b'_' | b'~' | b'+' | b'='),
+        )
 }
 
 fn basic(encoded: &str) -> Option<Credentials<'static>> {

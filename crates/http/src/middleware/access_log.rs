@@ -71,7 +71,7 @@ impl Drop for AccessLine {
         tracing::info!(
             target: "tidegate::access",
             method = %self.method,
-            path = context.path,
+            path = &*context.path,
             status = status.as_u16(),
             duration_ms = took.as_secs_f64() * 1000.0,
             bytes = self.bytes,
@@ -79,8 +79,8 @@ impl Drop for AccessLine {
             version = self.version,
             agent = context.client.agent,
             address = context.client.address.to_string(),
-            request_id = context.request_id,
-            trace_id = context.trace_id,
+            request_id = &*context.request_id,
+            trace_id = context.trace_id.as_deref(),
             complete,
             "request"
         );

@@ -1,7 +1,7 @@
 //! Compresses answers for clients that ask for it (RFC 9110, section 8.4).
 //!
 //! What is compressed is chosen, not what is left out: texts of some size, or of a size that is
-//! not known yet. Answers that must not be stored hold secrets, and stay as they are: their length
+//! not known yet. Shorter ones say too that they depend on it: the next one may be longer. Answers that must not be stored hold secrets, and stay as they are: their length
 //! would tell of them to whoever makes a browser repeat a request.
 //!
 //! A compressed answer is another representation, so its entity tag is another one: that of the
@@ -16,46 +16,56 @@ use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ContentEncoding, ETAG, HeaderMap,
     HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, VARY,
 };
-use actix_web::middleware::Next;
-use actix_web::{Error, web};
 use mime::Mime;
 
-use crate::app::HttpOptions;
 use crate::coding::{FAST, accepted};
 
 /// Answers under this size are not worth it, in bytes.
 const WORTH_IT: u64 = 1024;
 
-/// The middleware.
-///
-/// # Errors
-/// Those of the services inside.
-pub async fn compress<B: MessageBody + 'static>(
-    options: web::Data<HttpOptions>,
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    if !options.compression {
-        return Ok(next.call(request).await?.map_into_boxed_body());
+/// What a request wants to be done with its answer.
+pub struct Wanted {
+    coding: Option<ContentEncoding>,
+    known: Option<HeaderValue>,
+}
+
+impl Wanted {
+    /// Reads a request. Its conditions are completed on the way.
+    pub fn by(request: &mut ServiceRequest) -> Self {
+        let coding = accepted(request, &FAST).first().copied();
+        let known = request.headers().get(IF_NONE_MATCH).cloned();
+        for name in [IF_MATCH, IF_NONE_MATCH] {
+            if request.headers().contains_key(&name) {
+                also_plain(request.headers_mut(), &name);
+            }
+        }
+        Self { coding, known }
     }
-    let coding = accepted(&request, &FAST).first().copied();
-    let known = request.headers().get(IF_NONE_MATCH).cloned();
-    for name in [IF_MATCH, IF_NONE_MATCH] {
-        also_plain(request.headers_mut(), &name);
-    }
-    let mut response = next.call(request).await?.map_into_boxed_body();
+}
+
+/// Compresses an answer, if that was wanted and it is one to be compressed.
+pub fn compress(
+    wanted: Wanted,
+    mut response: ServiceResponse<BoxBody>,
+) -> ServiceResponse<BoxBody> {
+    let Wanted { coding, known } = wanted;
     if response.status() == StatusCode::NOT_MODIFIED {
         // The tag is the one that the client has, for the answer that it would get.
         tag_as_known(response.headers_mut(), known.as_ref());
         vary(response.headers_mut());
-        return Ok(response);
+        return response;
     }
     if !is_compressible(&response) {
-        return Ok(response);
+        return response;
     }
-    let Some(coding) = coding else {
+    let worth_it = match response.response().body().size() {
+        BodySize::None => false,
+        BodySize::Sized(length) => length >= WORTH_IT,
+        BodySize::Stream => true,
+    };
+    let Some(coding) = coding.filter(|_| worth_it) else {
         vary(response.headers_mut());
-        return Ok(response);
+        return response;
     };
     let headers = response.headers_mut();
     if let Some(tag) = headers.get(ETAG).and_then(|tag| with_coding(tag, coding)) {
@@ -72,7 +82,7 @@ pub async fn compress<B: MessageBody + 'static>(
         headers.append(VARY, value);
     }
     vary(headers);
-    Ok(response)
+    response
 }
 
 fn vary(headers: &mut HeaderMap) {
@@ -86,26 +96,20 @@ fn vary(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether an answer is one that gains by it and tells nothing by its length.
+/// Whether an answer of some size gains by it and tells nothing by its length.
 fn is_compressible(response: &ServiceResponse<BoxBody>) -> bool {
     let (status, headers) = (response.status(), response.headers());
-    let large = match response.response().body().size() {
-        BodySize::None => false,
-        BodySize::Sized(length) => length >= WORTH_IT,
-        BodySize::Stream => true,
-    };
     let text = |name: HeaderName| {
         let value = headers.get(name);
         value.and_then(|value| value.to_str().ok()).unwrap_or("")
     };
-    let media_type = text(CONTENT_TYPE).parse::<Mime>();
-    large
-        && status.is_success()
+    let media_type = || text(CONTENT_TYPE).parse::<Mime>();
+    status.is_success()
         && status != StatusCode::PARTIAL_CONTENT
         && !headers.contains_key(CONTENT_ENCODING)
         && !text(CACHE_CONTROL).contains("no-store")
         && !text(CACHE_CONTROL).contains("no-transform")
-        && media_type.is_ok_and(|media_type| is_text(&media_type))
+        && media_type().is_ok_and(|media_type| is_text(&media_type))
 }
 
 fn is_text(media_type: &Mime) -> bool {
@@ -177,6 +181,10 @@ fn tag_as_known(headers: &mut HeaderMap, known: Option<&HeaderValue>) {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::HttpResponse;
+    use actix_web::http::header::ACCEPT_ENCODING;
+    use actix_web::test::TestRequest;
+
     use super::*;
 
     #[test]
@@ -215,6 +223,26 @@ mod tests {
             tag_as_known(&mut headers, Some(&HeaderValue::from_static(known)));
             assert_eq!(headers.get(ETAG).unwrap(), expected, "{known}");
         }
+    }
+
+    #[test]
+    fn a_text_depends_on_what_is_accepted_however_long_it_is() {
+        let answer = |media_type: &'static str, length: usize| {
+            let mut request = TestRequest::default()
+                .insert_header((ACCEPT_ENCODING, "br"))
+                .to_srv_request();
+            let wanted = Wanted::by(&mut request);
+            let answer = HttpResponse::Ok()
+                .insert_header((CONTENT_TYPE, media_type))
+                .body("x".repeat(length));
+            let answer = compress(wanted, request.into_response(answer));
+            let has = |name| answer.headers().contains_key(name);
+            (has(CONTENT_ENCODING), has(VARY))
+        };
+        assert_eq!(answer("application/json", 1024), (true, true));
+        assert_eq!(answer("application/json", 1023), (false, true));
+        assert_eq!(answer("application/json", 0), (false, true));
+        assert_eq!(answer("image/png", 4000), (false, false));
     }
 
     #[test]

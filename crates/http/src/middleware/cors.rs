@@ -6,8 +6,8 @@
 
 use std::collections::HashSet;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpResponse;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -15,8 +15,6 @@ use actix_web::http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN,
     VARY,
 };
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
 
 /// The headers that a page's script may read.
 const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Profile, Content-Range, Content-Type, Date, Location, Link, ETag, Preference-Applied, Proxy-Status, Range-Unit, Server-Timing, X-Total-Count, X-Request-Id, RateLimit, RateLimit-Policy, Retry-After, Idempotency-Replayed";
@@ -61,7 +59,16 @@ impl Cors {
         known
     }
 
-    fn preflight(&self, request: &ServiceRequest, origin: &HeaderValue) -> HttpResponse {
+    /// The answer to a preflight; `None` for any other request.
+    pub fn preflight(&self, request: &ServiceRequest) -> Option<HttpResponse> {
+        if request.method() != Method::OPTIONS
+            || !request
+                .headers()
+                .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return None;
+        }
+        let origin = request.headers().get(ORIGIN)?;
         let mut response = HttpResponse::NoContent().finish();
         let headers = response.headers_mut();
         if self.allow(origin, headers) {
@@ -80,7 +87,20 @@ impl Cors {
             HeaderValue::from_static("Access-Control-Request-Headers"),
         );
         self.vary(headers);
-        response
+        Some(response)
+    }
+
+    /// Adds to an answer what a page of the request's origin may know.
+    pub fn finish(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        if let Some(origin) = origin
+            && self.allow(origin, headers)
+        {
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static(EXPOSED),
+            );
+        }
+        self.vary(headers);
     }
 
     /// With a list the answer depends on the origin, also for requests that have none.
@@ -89,37 +109,4 @@ impl Cors {
             headers.append(VARY, HeaderValue::from_static("Origin"));
         }
     }
-}
-
-/// The middleware.
-///
-/// # Errors
-/// Those of the services inside.
-pub async fn cors<B: MessageBody + 'static>(
-    rule: web::Data<Cors>,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let origin = request.headers().get(ORIGIN).cloned();
-    if let Some(origin) = &origin
-        && request.method() == Method::OPTIONS
-        && request
-            .headers()
-            .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-    {
-        let response = rule.preflight(&request, origin);
-        return Ok(request.into_response(response).map_into_right_body());
-    }
-    let mut response = next.call(request).await?;
-    let headers = response.headers_mut();
-    if let Some(origin) = origin
-        && rule.allow(&origin, headers)
-    {
-        headers.insert(
-            ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static(EXPOSED),
-        );
-    }
-    rule.vary(headers);
-    Ok(response.map_into_left_body())
 }

@@ -1,37 +1,48 @@
-//! The outermost middleware: it learns what is to be known of a request, and finishes
-//! every answer: error bodies, id, security headers, access line.
+//! What happens to every request around its handler, as one middleware: each of actix's own kind
+//! costs more than what most of these do.
+//!
+//! It learns what is to be known of a request, has the others do their part in their order, and
+//! finishes every answer: error bodies, id, security headers, access line.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::ConnectionType;
 use actix_web::http::header::{
-    CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, USER_AGENT,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY,
+    USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpResponse, web};
+use actix_web::{Error, HttpMessage as _, web};
 use ipnet::IpNet;
 use tidegate_application::audit;
 use tidegate_application::auth::ClientInfo;
+use tidegate_domain::request::{Current, Request};
 use tidegate_domain::system::Randomness;
+use tokio::runtime::Handle;
 use tracing::Instrument as _;
 
+use crate::app::HttpOptions;
 use crate::auth::SharedOutcome;
 use crate::context::{NO_ADDRESS, RequestContext};
 use crate::drain::Leaving;
-use crate::error::ApiError;
-use crate::error::render::render;
+use crate::error::render::Place;
 use crate::listeners::UnixPeer;
 use crate::middleware::access_log::{AccessLine, LoggedBody};
 use crate::middleware::client::{Origin, Peer};
-use crate::middleware::gate::VERSION;
-use crate::middleware::measure::Measures;
+use crate::middleware::compress::{Wanted, compress};
+use crate::middleware::cors::Cors;
+use crate::middleware::errors::with_error_body;
+use crate::middleware::gate::{Gate, VERSION, gate};
+use crate::middleware::measure::{Measures, method_label};
 use crate::middleware::request_id::{REQUEST_ID, request_id};
+use crate::middleware::timing::timing;
 use crate::middleware::trace;
 use crate::route::index::{Entry, RouteIndex};
 
@@ -56,8 +67,22 @@ pub struct Edge {
     pub measures: Arc<Measures>,
 }
 
+/// What stands around the handlers of a worker.
+pub struct Around {
+    /// Outside of all.
+    pub edge: Arc<Edge>,
+    /// Which origins may call.
+    pub cors: Arc<Cors>,
+    /// What is checked before a handler runs.
+    pub gate: web::Data<Gate>,
+    /// The settings.
+    pub options: web::Data<HttpOptions>,
+    /// Where the sockets and timers are that handlers make.
+    pub runtime: Handle,
+}
+
 impl Edge {
-    fn context(&self, request: &ServiceRequest) -> RequestContext {
+    fn context(&self, request: &mut ServiceRequest) -> RequestContext {
         let unix = request.conn_data::<UnixPeer>().is_some();
         let peer = Peer {
             address: match request.peer_addr() {
@@ -74,8 +99,10 @@ impl Edge {
         let authority = || request.uri().authority().map(|it| it.as_str().to_owned());
         origin.host = origin.host.or_else(authority);
         let path = request.match_info().as_str();
-        let entry = self.index.find(path);
-        RequestContext {
+        let found = self.index.find(path);
+        let place = found.as_ref().map(|(place, _)| *place);
+        let entry = place.and_then(|place| self.index.entries().get(place));
+        let context = RequestContext {
             request_id: request_id(headers, self.randomness.as_ref()),
             base_url: origin.base_url(self.public_url.as_deref()),
             https: origin.https,
@@ -83,7 +110,8 @@ impl Edge {
                 address: origin.address,
                 agent: text(headers, &USER_AGENT),
             },
-            path: without_rid(path),
+            path: without_rid(path).into(),
+            entry: place,
             route: entry
                 .and_then(|entry| entry.route(request.method()))
                 .cloned(),
@@ -91,7 +119,12 @@ impl Edge {
             challenge: entry.map(Entry::challenge).unwrap_or_default(),
             trace_id: None,
             brief_errors: self.brief_errors,
+        };
+        let matched = request.match_info_mut();
+        for (name, text) in found.into_iter().flat_map(|(_, parameters)| parameters) {
+            matched.add_static(name, text);
         }
+        context
     }
 }
 
@@ -99,15 +132,15 @@ impl Edge {
 ///
 /// # Errors
 /// None in practice: the services inside turn their errors into answers.
-pub async fn edge<B: MessageBody + 'static>(
-    edge: web::Data<Edge>,
+pub async fn edge(
+    around: Rc<Around>,
     mut request: ServiceRequest,
-    next: Next<B>,
+    next: Next<BoxBody>,
 ) -> Result<ServiceResponse<LoggedBody>, Error> {
-    let started = Instant::now();
-    let mut context = edge.context(&request);
+    let (started, edge) = (Instant::now(), &around.edge);
+    let mut context = edge.context(&mut request);
     let (trace, trace_id) = trace::begin(&request, &context);
-    context.trace_id = trace_id;
+    context.trace_id = trace_id.map(Arc::from);
     let context = Rc::new(context);
     if context.route.as_ref().is_some_and(|route| route.waits) {
         // actix makes room for many headers, 7 KB that would wait with the request.
@@ -128,7 +161,7 @@ pub async fn edge<B: MessageBody + 'static>(
         method: request.method().clone(),
         started,
         version: text(request.headers(), &VERSION),
-        request_bytes: text(request.headers(), &CONTENT_LENGTH).and_then(|it| it.parse().ok()),
+        request_bytes: length(request.headers()),
         in_flight: edge.measures.begin(),
         span: trace.clone(),
         status: None,
@@ -137,79 +170,75 @@ pub async fn edge<B: MessageBody + 'static>(
         complete: false,
     };
     request.extensions_mut().insert(Rc::clone(&context));
-    let span = tracing::info_span!(
-        "request",
-        request_id = context.request_id,
-        method = %request.method(),
-        path = context.path,
-        trace_id = context.trace_id,
-    );
-    async {
-        let origin = audit::Origin {
-            request_id: Some(context.request_id.clone()),
-            address: Some(context.client.address.to_string()),
-        };
-        let response = audit::within(origin, next.call(request)).await?;
-        let response = response.map_into_boxed_body();
-        let mut response = with_error_body(response, &context);
-        finish(response.headers_mut(), &context);
-        if edge.leaving.begun() {
-            let head = response.response_mut().head_mut();
-            head.set_connection_type(ConnectionType::Close);
-        }
-        line.status = Some(response.status());
-        line.user = user(&response);
-        Ok(response.map_body(|_, body| LoggedBody::new(body, line)))
+    let current = Current::from(Request {
+        id: Arc::clone(&context.request_id),
+        method: method_name(request.method()),
+        path: Arc::clone(&context.path),
+        trace_id: context.trace_id.clone(),
+    });
+    let origin = audit::Origin {
+        request_id: Some(Arc::clone(&context.request_id)),
+        address: Some(context.client.address),
+    };
+    // What is around it owns it, so that a request whose client hangs up also ends as itself.
+    let work = audit::within(origin, inner(&around, &context, request, &next));
+    let work = current.clone().carry(Box::pin(work));
+    let response = if trace.is_disabled() {
+        work.await?
+    } else {
+        Box::pin(work.instrument(trace)).await?
+    };
+    let mut response = current.in_scope(|| with_error_body(response, &context));
+    finish(response.headers_mut(), &context);
+    if edge.leaving.begun() {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
     }
-    .instrument(span)
-    .instrument(trace)
-    .await
+    line.status = Some(response.status());
+    line.user = user(&response);
+    Ok(response.map_body(|_, body| LoggedBody::new(body, line)))
 }
 
-/// Renders the error of a response again, now that the request is known. Errors that are
-/// not ours come from actix and have no more to say than their status.
-fn with_error_body(
-    response: ServiceResponse<BoxBody>,
+/// Compression, what other origins may know, and within them, on the shared runtime, all that may
+/// ask a database: the gate, for keys and passwords, and the handler.
+async fn inner(
+    around: &Around,
     context: &RequestContext,
-) -> ServiceResponse<BoxBody> {
-    let Some(error) = response.response().error() else {
-        return response;
+    mut request: ServiceRequest,
+    next: &Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let options = &around.options;
+    let wanted = options.compression.then(|| Wanted::by(&mut request));
+    let response = if let Some(answer) = around.cors.preflight(&request) {
+        request.into_response(answer)
+    } else {
+        let origin = request.headers().get(ORIGIN).cloned();
+        let timed = options.server_timing && Place::of(request.path()) == Place::Rest;
+        let mut work = pin!(gate(&around.gate, context, request, next));
+        let work = on_runtime(&around.runtime, work.as_mut());
+        let mut response = if timed {
+            Box::pin(timing(work)).await?
+        } else {
+            work.await?
+        };
+        around.cors.finish(origin.as_ref(), response.headers_mut());
+        response
     };
-    let rendered = match error.as_error::<ApiError>() {
-        Some(error) => {
-            error.log();
-            render(error, &context.error_context())
-        }
-        None => render(&foreign(error), &context.error_context()),
-    };
-    let (request, old) = response.into_parts();
-    ServiceResponse::new(request, keep_headers(&old, rendered))
+    Ok(match wanted {
+        Some(wanted) => compress(wanted, response),
+        None => response,
+    })
 }
 
-/// Headers that the middleware inside has added (CORS, limits) stay.
-fn keep_headers(old: &HttpResponse, mut new: HttpResponse) -> HttpResponse {
-    let own: Vec<HeaderName> = new.headers().keys().cloned().collect();
-    for (name, value) in old.headers() {
-        if !own.contains(name) {
-            new.headers_mut().append(name.clone(), value.clone());
-        }
-    }
-    new
-}
-
-fn foreign(error: &Error) -> ApiError {
-    let status = error.as_response_error().status_code();
-    if status.is_server_error() {
-        let error = ApiError::internal(error.to_string());
-        error.log();
-        return error;
-    }
-    let reason = status.canonical_reason().unwrap_or("Bad Request");
-    ApiError::new(
-        status,
-        reason.to_ascii_lowercase().replace([' ', '-'], "_"),
-        error.to_string(),
-    )
+/// Polls a future with the sockets and timers that it makes on `runtime`.
+fn on_runtime<F: Future>(
+    runtime: &Handle,
+    mut future: Pin<&mut F>,
+) -> impl Future<Output = F::Output> {
+    std::future::poll_fn(move |context| {
+        let _entered = runtime.enter();
+        future.as_mut().poll(context)
+    })
 }
 
 fn finish(headers: &mut HeaderMap, context: &RequestContext) {
@@ -232,7 +261,10 @@ fn user(response: &ServiceResponse<BoxBody>) -> Option<i64> {
 }
 
 /// Whoever knows the address of a webhook may send to it, so it is not for every reader of the log.
-fn without_rid(path: &str) -> String {
+fn without_rid(path: &str) -> Cow<'_, str> {
+    if !path.split('/').any(|segment| segment == "in") {
+        return Cow::Borrowed(path);
+    }
     let mut follows = false;
     let hidden = path.split('/').map(|segment| {
         // Also where a slash is too many, or a prefix is before it.
@@ -240,10 +272,28 @@ fn without_rid(path: &str) -> String {
         follows = segment == "in" || follows && segment.is_empty();
         if hide { "***" } else { segment }
     });
-    hidden.collect::<Vec<_>>().join("/")
+    Cow::Owned(hidden.collect::<Vec<_>>().join("/"))
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let text = String::from_utf8_lossy(headers.get(name)?.as_bytes());
-    Some(text.chars().take(LOGGED_LENGTH).collect())
+    let value = headers.get(name)?;
+    match value.to_str() {
+        // Visible ASCII, a byte each.
+        Ok(text) => Some(text.get(..LOGGED_LENGTH).unwrap_or(text).to_owned()),
+        Err(_) => {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            Some(text.chars().take(LOGGED_LENGTH).collect())
+        }
+    }
+}
+
+fn method_name(method: &Method) -> Cow<'static, str> {
+    match method_label(method) {
+        name if name == method.as_str() => Cow::Borrowed(name),
+        _ => Cow::Owned(method.as_str().to_owned()),
+    }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -4,12 +4,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderName;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest, web};
+use actix_web::{Error, HttpMessage as _, HttpRequest};
 use tidegate_application::auth::Authenticator;
 use tidegate_application::phase::{self, Phase};
 use tidegate_application::versions::Versions;
@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 
 use crate::auth::credentials::Credentials;
 use crate::auth::{Outcome, SharedOutcome, resolve};
-use crate::context::{RequestContext, missing};
+use crate::context::RequestContext;
 use crate::error::ApiError;
 use crate::middleware::limits::{Allowance, Limits};
 use crate::route::LimitClass;
@@ -39,8 +39,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    async fn check(&self, request: &HttpRequest) -> Result<Option<Allowance>, ApiError> {
-        let context = RequestContext::of(request).ok_or_else(|| missing("the request context"))?;
+    async fn check(
+        &self,
+        request: &HttpRequest,
+        context: &RequestContext,
+    ) -> Result<Option<Allowance>, ApiError> {
         let route = context.route.as_deref();
         self.check_url(request)?;
         self.check_version(request, context.versioned)?;
@@ -116,24 +119,25 @@ impl Gate {
     }
 }
 
-/// The middleware. Refusals are answers, so that those around it can add their headers.
+/// Checks a request and has it answered. Refusals are answers, so that those around it can add
+/// their headers.
 ///
 /// # Errors
 /// Those of the services inside.
-pub async fn gate<B: MessageBody + 'static>(
-    gate: web::Data<Gate>,
+pub async fn gate(
+    gate: &Gate,
+    context: &RequestContext,
     request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    // Nothing of the request may be kept across the call: actix matches the path in place.
-    let allowance = match gate.check(request.request()).await {
+    next: &Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let allowance = match gate.check(request.request(), context).await {
         Ok(allowance) => allowance,
-        Err(error) => return Ok(request.error_response(error).map_into_right_body()),
+        Err(error) => return Ok(request.error_response(error)),
     };
     phase::ended(Phase::Credentials);
     let mut response = next.call(request).await?;
     if let Some(allowance) = allowance {
         allowance.add_to(response.headers_mut());
     }
-    Ok(response.map_into_left_body())
+    Ok(response)
 }

@@ -5,15 +5,10 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::Error;
+use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::middleware::Next;
-use actix_web::{Error, web};
 use tidegate_application::phase::{Phase, recorded};
-
-use crate::app::HttpOptions;
-use crate::error::render::Place;
 
 /// The header (W3C Server Timing).
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -62,18 +57,13 @@ fn place(phase: Phase) -> usize {
     }
 }
 
-/// The middleware; it stands around the one that looks at credentials.
+/// Measures the phases of what answers a request, its check of credentials among them.
 ///
 /// # Errors
-/// Those of the services inside.
-pub async fn timing<B: MessageBody + 'static>(
-    options: web::Data<HttpOptions>,
-    request: ServiceRequest,
-    next: Next<B>,
+/// Those of the work.
+pub async fn timing<B>(
+    work: impl Future<Output = Result<ServiceResponse<B>, Error>>,
 ) -> Result<ServiceResponse<B>, Error> {
-    if !options.server_timing || Place::of(request.path()) != Place::Rest {
-        return next.call(request).await;
-    }
     let times = Arc::new(Mutex::new(Times::new()));
     let lock = |times: &Mutex<Times>, phase| {
         let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +76,7 @@ pub async fn timing<B: MessageBody + 'static>(
             lock(&times, place(phase));
         }
     };
-    let mut response = recorded(recorder, next.call(request)).await?;
+    let mut response = recorded(recorder, work).await?;
     if let Some(value) = lock(&times, NAMES.len() - 1) {
         response.headers_mut().insert(SERVER_TIMING, value);
     }

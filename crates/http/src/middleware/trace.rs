@@ -43,9 +43,9 @@ pub fn begin(request: &ServiceRequest, context: &RequestContext) -> (Span, Optio
         http.request.method = method,
         http.route = route,
         http.response.status_code = tracing::field::Empty,
-        url.path = context.path,
+        url.path = &*context.path,
         client.address = %context.client.address,
-        tidegate.request_id = context.request_id,
+        tidegate.request_id = &*context.request_id,
     );
     let of_client = remote.as_ref().and_then(id);
     if span.is_disabled() {

@@ -13,7 +13,7 @@ use tidegate_domain::query::error::QueryError;
 use tidegate_domain::query::plan::{Cell as RowCell, InsertPlan};
 use tokio::sync::mpsc;
 
-use super::body::csv::{CsvRows, Line};
+use super::body::csv::{CsvRows, Line, Lines};
 use super::repeat::Arriving;
 use super::write::Target;
 use crate::error::ApiError;
@@ -55,7 +55,7 @@ pub(super) async fn csv(
 }
 
 async fn store(target: &Target<'_>, file: &mut File<'_>) -> Result<Reply<Written>, ApiError> {
-    let mut begun = Vec::new();
+    let mut begun = Lines::default();
     while file.csv.header().is_none()
         && let Some(lines) = file.next().await?
     {
@@ -106,7 +106,7 @@ async fn store(target: &Target<'_>, file: &mut File<'_>) -> Result<Reply<Written
 /// Sends all rows; stops early, without an error of its own, when the other side is gone.
 async fn send(
     file: &mut File<'_>,
-    begun: Vec<Line>,
+    begun: Lines,
     reader: &Cells<'_>,
     sender: &mpsc::Sender<Batch>,
 ) -> Result<(), ApiError> {
@@ -134,12 +134,9 @@ struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    fn row(&self, line: &Line) -> Result<Vec<RowCell>, ApiError> {
+    fn row(&self, line: Line<'_>) -> Result<Vec<RowCell>, ApiError> {
         let cell = |(at, place): (usize, &Option<usize>)| match place {
-            Some(place) => self.plan.cell_from_text(
-                at,
-                line.fields.get(*place).and_then(|field| field.as_deref()),
-            ),
+            Some(place) => self.plan.cell_from_text(at, line.field(*place)),
             None if self.default => Ok(RowCell::Default),
             None => self.plan.cell_from_text(at, None),
         };
@@ -165,7 +162,7 @@ struct File<'a> {
 
 impl File<'_> {
     /// The rows that are complete with the next piece; `None` after the last one.
-    async fn next(&mut self) -> Result<Option<Vec<Line>>, ApiError> {
+    async fn next(&mut self) -> Result<Option<Lines>, ApiError> {
         if self.ended {
             return Ok(None);
         }

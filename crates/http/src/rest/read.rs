@@ -6,7 +6,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, body};
 use bytes::{Bytes, BytesMut};
-use futures_util::{TryStreamExt, stream};
+use futures_util::{Stream as _, TryStreamExt as _, stream};
 use percent_encoding::utf8_percent_encode;
 use tidegate_application::rows::Rows;
 use tidegate_domain::gateway::port::RowStream;
@@ -69,7 +69,7 @@ pub async fn answer(
         .insert_header((CONTENT_LOCATION, location(database, table, &pairs)));
     finish(&mut response, preferences.applied_to_read());
     let body = shaped(form, request, read.body).await?;
-    Ok(send(request, response, body))
+    send(request, response, body).await
 }
 
 /// The rows in the form that was asked for.
@@ -108,26 +108,34 @@ pub(super) fn finish(response: &mut HttpResponseBuilder, applied: Option<String>
 }
 
 /// The response with its rows; without them for `HEAD`, which then asks for no more of them.
-pub(super) fn send(
+///
+/// # Errors
+/// A document of one piece that could not be read.
+pub(super) async fn send(
     request: &HttpRequest,
     mut response: HttpResponseBuilder,
-    rows: RowStream,
-) -> HttpResponse {
+    mut rows: RowStream,
+) -> Result<HttpResponse, ApiError> {
     if request.method() == Method::HEAD {
-        // Of no known length, as that of `GET`.
-        return response.message_body(body::None::new()).map_or_else(
+        // Without a length, also where `GET` would say one.
+        return Ok(response.message_body(body::None::new()).map_or_else(
             |_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR),
             HttpResponse::map_into_boxed_body,
-        );
+        ));
+    }
+    if rows.size_hint() == (1, Some(1)) {
+        // With its length, which costs less than a stream does.
+        let whole = rows.try_next().await?;
+        return Ok(response.body(whole.unwrap_or_default()));
     }
     // The status has left by then: all that is left to do is to cut the connection, which the
     // server does when a body fails, and to say why in the log.
-    response.streaming(rows.inspect_err(|error| {
+    Ok(response.streaming(rows.inspect_err(|error| {
         tracing::error!(
             error = error as &dyn std::error::Error,
             "the rows broke off"
         );
-    }))
+    })))
 }
 
 /// Where the same answer is found: the same path, with the query in canonical order.
@@ -137,4 +145,60 @@ fn location(database: &str, table: &str, pairs: &Pairs) -> String {
     let query = grammar::canonical(pairs);
     let mark = if query.is_empty() { "" } else { "?" };
     format!("/rest/{database}/{table}{mark}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::{BodySize, MessageBody as _};
+    use actix_web::test::TestRequest;
+    use futures_util::StreamExt as _;
+    use tidegate_domain::error::StoreError;
+
+    use super::*;
+
+    type Piece = Result<Bytes, StoreError>;
+
+    fn piece(text: &'static str) -> Piece {
+        Ok(Bytes::from_static(text.as_bytes()))
+    }
+
+    fn one(piece: Piece) -> RowStream {
+        Box::pin(stream::once(async { piece }))
+    }
+
+    async fn sent(method: Method, form: Form, rows: RowStream) -> Result<BodySize, ApiError> {
+        let request = TestRequest::default().method(method).to_http_request();
+        let rows = shaped(form, &request, rows).await?;
+        let response = send(&request, HttpResponse::Ok(), rows).await?;
+        Ok(response.body().size())
+    }
+
+    #[actix_web::test]
+    async fn a_document_has_a_length_where_it_is_made_in_one_piece() {
+        let stripped = Form {
+            stripped: true,
+            ..Form::JSON
+        };
+        let single = Form {
+            single: true,
+            ..Form::JSON
+        };
+        for (form, length) in [(Form::JSON, 12), (stripped, 4), (single, 10)] {
+            let rows = || one(piece(r#"[{"a":null}]"#));
+            let size = sent(Method::GET, form, rows()).await.unwrap();
+            assert_eq!(size, BodySize::Sized(length), "{form:?}");
+            let size = sent(Method::HEAD, form, rows()).await.unwrap();
+            assert_eq!(size, BodySize::None, "{form:?}");
+        }
+        // Nothing is asked of when the pieces come: here they are all there.
+        for more in [Vec::new(), vec![piece("2]")]] {
+            let mut more = more.into_iter();
+            let rest = stream::poll_fn(move |_| std::task::Poll::Ready(more.next()));
+            let rows = one(piece("[1,")).chain(rest).boxed();
+            let size = sent(Method::GET, Form::JSON, rows).await.unwrap();
+            assert_eq!(size, BodySize::Stream);
+        }
+        let broken = one(Err(StoreError::Unavailable("gone".into())));
+        assert!(sent(Method::GET, Form::JSON, broken).await.is_err());
+    }
 }

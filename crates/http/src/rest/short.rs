@@ -127,7 +127,7 @@ pub async fn get_table(
         .chain(piece(Bytes::from_static(b"}}")));
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, "application/json"));
-    Ok(send(request, response, Box::pin(document)))
+    send(request, response, Box::pin(document)).await
 }
 
 fn at_least(name: &str, value: i64, least: u64) -> Result<u64, ApiError> {

@@ -282,10 +282,8 @@ fn schema() -> DatabaseSchema {
             row_estimate: None,
         })
     };
-    DatabaseSchema {
-        tables: vec![table("items", true), table("report", false)],
-        name,
-    }
+    let tables = vec![table("items", true), table("report", false)];
+    DatabaseSchema::new(name, tables)
 }
 
 fn catalog() -> Arc<MockSchemaCatalog> {

@@ -552,13 +552,12 @@ async fn one_row(request: &HttpRequest, payload: Payload) -> Result<Option<JsonR
         }
         BodyType::Csv => {
             let mut file = csv::CsvRows::new(body.len().max(1));
-            let mut lines = file.feed(&body)?;
-            lines.extend(file.finish()?);
-            let count = lines.len();
+            let (lines, last) = (file.feed(&body)?, file.finish()?);
+            let count = lines.len() + last.len();
             let names = file.header().unwrap_or_default().iter().cloned();
-            let row = lines.into_iter().next().map(|line| {
-                let fields = line.fields.into_iter();
-                let values = fields.map(|field| field.map_or(Value::Null, Value::String));
+            let row = lines.iter().chain(last.iter()).next().map(|line| {
+                let value = |field: &str| Value::String(field.to_owned());
+                let values = (0..).map(|at| line.field(at).map_or(Value::Null, value));
                 names.zip(values).collect()
             });
             (row, count)

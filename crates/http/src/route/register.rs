@@ -1,20 +1,28 @@
-//! Registers the table at actix: one resource for each path, in the order of matching.
+//! Hands a request to the handler of its route.
+//!
+//! actix's own router would look for the route again, by trying one regular expression after the
+//! other; the outermost middleware has found it already.
 
+use std::any::Any;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
-use actix_web::middleware::{Next, from_fn};
-use actix_web::{HttpRequest, HttpResponse, guard, web};
+use actix_web::{Error, HttpRequest, HttpResponse, Route};
 use futures_util::FutureExt as _;
+use futures_util::future::{self, CatchUnwind, LocalBoxFuture, Ready, join_all};
 
+use crate::context::RequestContext;
 use crate::error::ApiError;
 use crate::rest::rpc;
-use crate::route::index::patterns;
+use crate::route::index::RouteIndex;
 use crate::route::{RouteInfo, RouteSpec};
+use crate::routes::files::fallback;
 
 /// Brings routes into the order of matching: a literal segment before a parameter
 /// (`/users/me` before `/users/{id}`), rows first because they are asked most.
@@ -38,64 +46,126 @@ fn rank(segment: &str) -> u8 {
     }
 }
 
-/// The resources of a sorted table, for one worker. Those that begin with the same word stand in
-/// a scope of it: actix tries one after the other, and a word costs far less than a pattern.
-pub fn configure(routes: &[RouteSpec], config: &mut web::ServiceConfig) {
-    let word = |route: &RouteSpec| literal(&route.info().path).map(str::to_owned);
-    for scoped in routes.chunk_by(|a, b| literal(&a.info().path) == literal(&b.info().path)) {
-        let same_path = scoped.chunk_by(|a, b| a.info().path == b.info().path);
-        match scoped.first().and_then(word) {
-            Some(word) => {
-                let scope = same_path.fold(web::scope(&word), |scope, group| {
-                    scope.service(resource(group, word.len()))
-                });
-                config.service(scope);
+/// Makes the [`Dispatch`] of a worker.
+pub struct Dispatcher {
+    index: Arc<RouteIndex>,
+    routes: Arc<[RouteSpec]>,
+}
+
+impl Dispatcher {
+    /// Of a sorted table and its index.
+    pub fn new(index: Arc<RouteIndex>, routes: Arc<[RouteSpec]>) -> Self {
+        Self { index, routes }
+    }
+}
+
+type RouteService = <Route as ServiceFactory<ServiceRequest>>::Service;
+
+/// Calls handlers: what stands inside of all middleware.
+pub struct Dispatch {
+    index: Arc<RouteIndex>,
+    // As the entries of the index and their routes.
+    handlers: Vec<Vec<RouteService>>,
+    fallback: RouteService,
+}
+
+impl ServiceFactory<ServiceRequest> for Dispatcher {
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Config = ();
+    type Service = Dispatch;
+    type InitError = ();
+    type Future = LocalBoxFuture<'static, Result<Dispatch, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        let (index, routes) = (Arc::clone(&self.index), Arc::clone(&self.routes));
+        Box::pin(async move {
+            let mut handlers = Vec::with_capacity(index.entries().len());
+            for group in routes.chunk_by(|a, b| a.info.path == b.info.path) {
+                let made = group.iter().map(|route| (route.make)().new_service(()));
+                let made: Result<Vec<_>, ()> = join_all(made).await.into_iter().collect();
+                handlers.push(made?);
             }
+            Ok(Dispatch {
+                index,
+                handlers,
+                fallback: Route::new().to(fallback).new_service(()).await?,
+            })
+        })
+    }
+}
+
+impl Service<ServiceRequest> for Dispatch {
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future = Answering;
+
+    // Handlers are always ready.
+    actix_web::dev::always_ready!();
+
+    fn call(&self, request: ServiceRequest) -> Answering {
+        let found = RequestContext::of(request.request()).and_then(|context| context.entry);
+        let Some(place) = found else {
+            return Answering::by(&self.fallback, request);
+        };
+        let entry = self.index.entries().get(place);
+        let position = entry.and_then(|entry| entry.position(request.method()));
+        let handlers = self.handlers.get(place);
+        match handlers.zip(position).and_then(|(all, at)| all.get(at)) {
+            Some(handler) => Answering::by(handler, request),
             None => {
-                for group in same_path {
-                    config.service(resource(group, 0));
-                }
+                let routes = entry.map_or(&[][..], |entry| entry.routes());
+                Answering::At(future::ok(other_method(request, routes)))
             }
         }
     }
 }
 
-/// The first segment of a path with its slash, where it is a word.
-fn literal(path: &str) -> Option<&str> {
-    let end = path.get(1..)?.find('/').map_or(path.len(), |at| at + 1);
-    let segment = path.get(..end)?;
-    (segment.len() > 1 && !segment.contains(['{', '}'])).then_some(segment)
+/// An answer to come. A panic of the handler becomes a 500 of its request alone.
+pub enum Answering {
+    /// It is there.
+    At(Ready<Result<ServiceResponse, Error>>),
+    /// By a handler.
+    By {
+        /// The handler's work.
+        work:
+            CatchUnwind<AssertUnwindSafe<LocalBoxFuture<'static, Result<ServiceResponse, Error>>>>,
+        /// The request, for whom nobody else could answer.
+        request: HttpRequest,
+    },
 }
 
-/// The resource of a path, of which the scope has taken so many bytes.
-fn resource(group: &[RouteSpec], taken: usize) -> impl HttpServiceFactory + use<> {
-    let infos: Vec<Arc<RouteInfo>> = group.iter().map(|route| Arc::clone(&route.info)).collect();
-    let own_head = infos.iter().any(|info| info.method == Method::HEAD);
-    let path = infos.first().map_or("/", |info| &info.path);
-    let mut resource = web::resource(
-        patterns(path)
-            .iter()
-            .filter_map(|pattern| pattern.get(taken..).map(str::to_owned))
-            .collect::<Vec<_>>(),
-    );
-    for route in group {
-        let method = route.info.method.clone();
-        let made = (route.make)();
-        resource = resource.route(if route.info.any_method {
-            made
-        } else if method == Method::GET && !own_head {
-            made.guard(guard::Any(guard::Get()).or(guard::Head()))
-        } else {
-            made.method(method)
-        });
+impl Answering {
+    fn by(handler: &RouteService, request: ServiceRequest) -> Self {
+        Self::By {
+            request: request.request().clone(),
+            work: AssertUnwindSafe(handler.call(request)).catch_unwind(),
+        }
     }
-    let allow = allow(&infos);
-    resource
-        .default_service(web::to(move |request: HttpRequest| {
-            let answer = other_method(&request, &allow);
-            async move { answer }
-        }))
-        .wrap(from_fn(catch_panic))
+}
+
+impl Future for Answering {
+    type Output = Result<ServiceResponse, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::At(answer) => answer.poll_unpin(context),
+            Self::By { work, request } => {
+                let answer = ready!(work.poll_unpin(context));
+                Poll::Ready(answer.unwrap_or_else(|panic| {
+                    let text = format!("a handler panicked: {}", said(&*panic));
+                    let error = ApiError::internal(text);
+                    Ok(ServiceResponse::from_err(error, request.clone()))
+                }))
+            }
+        }
+    }
+}
+
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or_default()
 }
 
 /// The methods of a path, for `Allow`.
@@ -111,37 +181,16 @@ fn allow(infos: &[Arc<RouteInfo>]) -> String {
     methods.join(", ")
 }
 
-fn other_method(request: &HttpRequest, allow: &str) -> Result<HttpResponse, ApiError> {
+/// Answers a method that a path does not have.
+fn other_method(request: ServiceRequest, routes: &[Arc<RouteInfo>]) -> ServiceResponse {
+    let allow = allow(routes);
     if request.method() == Method::OPTIONS {
-        Ok(HttpResponse::NoContent()
+        let answer = HttpResponse::NoContent()
             .insert_header((ALLOW, allow))
-            .finish())
-    } else {
-        let pattern = request.match_pattern().unwrap_or_default();
-        let special = rpc::other_method(&pattern, request.method());
-        Err(special.unwrap_or_else(|| ApiError::method_not_allowed(allow)))
+            .finish();
+        return request.into_response(answer);
     }
-}
-
-/// Turns a panic of a handler into a 500 of this request alone.
-///
-/// It sits at the resource because the request may be kept aside only after actix has
-/// matched its path.
-async fn catch_panic<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let kept = request.request().clone();
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(answer) => answer.map(ServiceResponse::map_into_left_body),
-        Err(panic) => {
-            let what = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_default();
-            let error = ApiError::internal(format!("a handler panicked: {what}"));
-            Ok(ServiceResponse::from_err(error, kept).map_into_right_body())
-        }
-    }
+    let pattern = routes.first().map_or("", |route| &route.path);
+    let special = rpc::other_method(pattern, request.method());
+    request.error_response(special.unwrap_or_else(|| ApiError::method_not_allowed(&allow)))
 }

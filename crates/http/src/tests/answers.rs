@@ -176,7 +176,7 @@ async fn cors_lets_all_in_without_credentials_or_some_with() {
         .await;
     assert_eq!(
         (other.status, other.header("vary")),
-        (200, "Origin".to_owned())
+        (200, "Origin, Accept-Encoding".to_owned())
     );
     assert!(
         other

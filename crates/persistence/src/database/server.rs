@@ -1,5 +1,6 @@
 //! The own database on a MySQL or MariaDB server.
 
+use std::pin::pin;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ impl ServerPool {
             patience: options.acquire_timeout,
             server: OnceCell::new(),
         };
-        match opened.create_if_missing().await {
+        match opened.create_and_warm().await {
             Ok(()) => Ok(opened),
             Err(StoreError::Unavailable(cause)) => {
                 tracing::warn!(error = %cause, "the database server does not answer yet");
@@ -66,6 +67,31 @@ impl ServerPool {
             }),
             Err(error) => Err(OpenError::Refused(with_cause(&error))),
         }
+    }
+
+    /// [`Self::create_if_missing`], while the pool's first connections are opened: each takes many
+    /// round trips, and all would be waited for one after the other.
+    async fn create_and_warm(&self) -> Result<(), StoreError> {
+        let mut warm = pin!(self.warm());
+        let mut created = pin!(self.create_if_missing());
+        tokio::select! {
+            () = &mut warm => created.await,
+            outcome = &mut created => {
+                // A server that is there answers those, too. Logins that break off before that
+                // would count against this host.
+                if !matches!(outcome, Err(StoreError::Unavailable(_))) {
+                    warm.await;
+                }
+                outcome
+            }
+        }
+    }
+
+    /// Opens two connections: the pool tests one for a moment after each use, so that statements
+    /// that follow each other closely take turns. What goes wrong is told to who needs them.
+    async fn warm(&self) {
+        let open = || async { drop(self.pool.acquire().await) };
+        tokio::join!(open(), open());
     }
 
     /// One connection outside the pool, within the time a call may wait.

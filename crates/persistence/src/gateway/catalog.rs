@@ -123,7 +123,7 @@ impl Catalog {
         tables.extend(table.clone());
         // The other tables are as old as before, so this answers no later question.
         entry.known.store(Some(Arc::new(Known {
-            schema: Some(Arc::new(schema(database, tables))),
+            schema: Some(Arc::new(DatabaseSchema::new(database.clone(), tables))),
             since: known.since,
             question: known.question,
         })));
@@ -178,8 +178,10 @@ impl Catalog {
         let tables = self.discovery.tables(database).await;
         measured(began.elapsed(), tables.is_ok());
         let tables = tables?;
-        let schema = tables
-            .map(|tables| Arc::new(schema(database, tables.into_iter().map(Arc::new).collect())));
+        let schema = tables.map(|tables| {
+            let tables = tables.into_iter().map(Arc::new).collect();
+            Arc::new(DatabaseSchema::new(database.clone(), tables))
+        });
         entry.know(question, schema.clone());
         Ok(schema)
     }
@@ -205,14 +207,6 @@ fn measured(took: Duration, answered: bool) {
     let outcome = if answered { "success" } else { "failure" };
     metrics::histogram!("tidegate_catalogue_reload_duration_seconds").record(took);
     metrics::counter!("tidegate_catalogue_reloads_total", "outcome" => outcome).increment(1);
-}
-
-fn schema(database: &DatabaseName, mut tables: Vec<Arc<Table>>) -> DatabaseSchema {
-    tables.sort_by(|one, other| one.name.cmp(&other.name));
-    DatabaseSchema {
-        name: database.clone(),
-        tables,
-    }
 }
 
 #[async_trait]

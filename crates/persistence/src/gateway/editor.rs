@@ -10,6 +10,7 @@ use tidegate_domain::gateway::change::{TableChange, TableDraft};
 use tidegate_domain::gateway::name::DatabaseName;
 use tidegate_domain::gateway::port::{SchemaCatalog, SchemaEditor};
 use tidegate_domain::gateway::schema::{DatabaseSchema, Table, TableKind};
+use tidegate_domain::request::Current;
 
 use super::catalog::Catalog;
 use super::ddl::guard;
@@ -78,10 +79,10 @@ impl Editor {
     {
         let turn = self.shared.turn(database);
         let work = change(Arc::clone(&self.shared));
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(Current::here().carry(Box::pin(async move {
             let _turn = turn.lock().await;
             work.await
-        });
+        })));
         task.await
             .unwrap_or_else(|error| Err(StoreError::Internal(error.into())))
     }

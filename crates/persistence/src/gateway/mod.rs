@@ -11,6 +11,7 @@ pub mod mysql;
 mod once;
 pub mod open;
 pub mod pool;
+pub mod probe;
 pub mod routines;
 pub(crate) mod rows;
 pub(crate) mod sql;

@@ -1,15 +1,14 @@
 //! Requests that may be repeated, kept beside the rows that they write and committed with
-//! them: the statements, and what is read back. On servers the table is that of Tidegate's
-//! own database, in an SQLite file a hidden one.
+//! them: the statements. On servers the table is that of Tidegate's own database, in an SQLite
+//! file a hidden one.
 
 use chrono::{DateTime, Utc};
-use sqlx::{ColumnIndex, Decode, Row, Type};
 use tidegate_domain::gateway::value::Value;
 use tidegate_domain::idempotency::{KEPT, Kept, Once};
 
 use super::ddl::mysql_name;
 use super::sql::Statement;
-use crate::idempotency::{headers_text, restored};
+use crate::idempotency::headers_text;
 
 /// The hidden table of an SQLite file, made with the first key.
 pub(crate) const CREATE_HIDDEN: &str = "CREATE TABLE IF NOT EXISTS _tidegate_idempotency (\
@@ -47,7 +46,7 @@ impl Keys {
         }
     }
 
-    /// Looks for a request; see [`kept`].
+    /// Looks for a request: whether its time is not over, and what was kept.
     pub(crate) fn find<T>(&self, once: &Once<'_, T>) -> Statement {
         let Self { table, lock } = self;
         Statement {
@@ -110,24 +109,6 @@ impl Keys {
             ],
         })
     }
-}
-
-/// What a row of [`Keys::find`] keeps; `None` when its time is over.
-pub(crate) fn kept<'r, R>(row: &'r R) -> Result<Option<Kept>, sqlx::Error>
-where
-    R: Row,
-    usize: ColumnIndex<R>,
-    i32: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
-{
-    if row.try_get::<i32, _>(0)? == 0 {
-        return Ok(None);
-    }
-    let headers: String = row.try_get(3)?;
-    restored(row.try_get(1)?, row.try_get(2)?, &headers, row.try_get(4)?)
-        .map(Some)
-        .ok_or_else(|| sqlx::Error::Decode("a stored answer is not valid".into()))
 }
 
 fn text(text: &str) -> Value {

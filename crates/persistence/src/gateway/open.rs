@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{DatabaseUsers, RowStore, SchemaCatalog, SchemaEditor};
 use tidegate_domain::gateway::routine::RoutineStore;
 
@@ -90,22 +89,11 @@ impl GatewayGauges {
     }
 }
 
-/// Why the gateway cannot be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum GatewayError {
-    /// The URL is wrong.
-    #[error(transparent)]
-    Url(#[from] OpenError),
-    /// The pool cannot be set up.
-    #[error(transparent)]
-    Pool(#[from] StoreError),
-}
-
 /// Puts the adapters together. Nothing is connected before it is needed.
 ///
 /// # Errors
 /// A wrong URL.
-pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
+pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, OpenError> {
     match &options.url {
         Some(url) => {
             let (connect, own_name) = parse_url(url)?;
@@ -114,7 +102,7 @@ pub fn open(options: GatewayOptions) -> Result<GatewayAdapters, GatewayError> {
                 max_connections: usize::try_from(options.max_connections).unwrap_or(usize::MAX),
                 acquire_timeout: options.acquire_timeout,
                 statement_timeout: options.statement_timeout,
-            })?;
+            });
             let catalog = Arc::new(Catalog::mysql(pool.clone(), own_name.clone()));
             Ok(GatewayAdapters {
                 gauges: GatewayGauges {

@@ -119,6 +119,12 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
 /// A bare word would be taken as the name of a part of the program, and a
 /// mistyped level would silence the rest.
 pub(super) fn log_level(text: &str) -> Result<String, String> {
+    // The log knows of requests, not of the spans around them, which are for traces.
+    if text.contains('[') {
+        return Err(format!(
+            "\"{text}\" chooses spans by brackets; only parts of the program can be chosen, as in info,tidegate_http=debug"
+        ));
+    }
     let known = |part: &str| {
         part.contains('=') || ["off", "error", "warn", "info", "debug", "trace"].contains(&part)
     };
@@ -136,8 +142,7 @@ pub(super) fn log_level(text: &str) -> Result<String, String> {
 /// need not be who reads it.
 pub(crate) fn log_filter(text: &str) -> Result<EnvFilter, String> {
     log_level(text)?;
-    // What stands in brackets chooses spans, and switches on whatever is inside them.
-    let parts = ["sqlx", "sea_orm", "tidegate::trace", "["];
+    let parts = ["sqlx", "sea_orm", "tidegate::trace"];
     if parts.iter().any(|part| text.contains(part)) {
         return Err(
             "statements and traces cannot be switched on while the program runs; log.level can \

@@ -542,3 +542,14 @@ fn places_to_listen_make_sense_together() {
     let off = read(&Sources::none().with("TIDEGATE__STATIC_DIR", "off")).unwrap();
     assert_eq!(off.0.static_dir, None);
 }
+
+#[test]
+fn the_log_is_chosen_by_parts_of_the_program_and_not_by_spans() {
+    let level = |text: &str| {
+        let sources = Sources::none().with("TIDEGATE__LOG__LEVEL", text);
+        read(&sources).map(|(settings, _)| settings.log.level)
+    };
+    assert_eq!(level("info,a=debug").unwrap(), "info,a=debug");
+    let text = one_mistake(&Sources::none().with("TIDEGATE__LOG__LEVEL", "info,[request]=debug"));
+    assert!(text.contains("chooses spans by brackets"), "{text}");
+}

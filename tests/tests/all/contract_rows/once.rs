@@ -202,13 +202,15 @@ on_every_engine! {
         let input = stream::poll_fn(move |context| receiver.poll_recv(context)).boxed();
         let import = fixture.insert_once(&table, "m", now(), input, None);
         let others = async {
-            // The store takes one more batch only after it has stored what came before.
-            for id in 1..=4 {
-                sender.send(Ok(vec![row(id)])).await.unwrap();
+            // The store waits for rows for two statements before it begins. Of what comes after
+            // them one part waits in the channel until the other is taken, by a store at work.
+            for part in 0..4 {
+                let ids = part * 1_024 + 1..=(part + 1) * 1_024;
+                sender.send(Ok(ids.map(row).collect())).await.unwrap();
             }
-            assert_eq!(fixture.insert_once(&table, "m", now(), rows([100]), None).await.unwrap(), Outcome::InProgress);
+            assert_eq!(fixture.insert_once(&table, "m", now(), rows([10_000]), None).await.unwrap(), Outcome::InProgress);
             // On both sides of it in the order of the keys, all at once.
-            let strangers = ["a", "l", "n", "z"].into_iter().zip(101..);
+            let strangers = ["a", "l", "n", "z"].into_iter().zip(10_001..);
             let inserts = strangers.map(|(name, id)| fixture.insert_once(&table, name, now(), rows([id]), None));
             for outcome in future::join_all(inserts).await {
                 done(outcome.unwrap());
@@ -216,7 +218,7 @@ on_every_engine! {
             drop(sender);
         };
         let (imported, ()) = future::join(import, others).await;
-        assert_eq!(done(imported.unwrap()).rows, 4);
+        assert_eq!(done(imported.unwrap()).rows, 4 * 1_024);
     }
 
     async fn what_is_run_again_after_a_deadlock_is_kept_once(engine: TestEngine) {

@@ -2,15 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt as _, stream};
 use sqlx::{Executor, Row};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::name::DatabaseName;
+use tidegate_domain::gateway::port::Encoding;
+use tidegate_domain::gateway::value::Value;
 use tidegate_domain::query::ask::Query;
+use tidegate_domain::query::change::{OnConflict, Resolution};
+use tidegate_domain::query::plan::Cell;
 use tidegate_persistence::gateway::pool::{
     MySqlPool, MySqlPoolOptions, SqliteFiles, SqliteFilesOptions,
 };
 
-use super::{TestEngine, column, int, key, open, open_with};
+use super::{TestEngine, column, done, int, key, open, open_with, planner};
 
 on_every_engine! {
     async fn a_pool_in_use_keeps_nobody_waiting_for_ever(engine: TestEngine) {
@@ -37,8 +42,8 @@ on_every_engine! {
         let table = fixture.table("t", vec![key("id"), column("n", int())], &["id"]);
         fixture.insert(&table, r#"[{"id":1,"n":1}]"#).await.unwrap();
         let connect = engine.server_url().unwrap().parse().unwrap();
-        let other = MySqlPool::new(MySqlPoolOptions { connect, max_connections: 1, acquire_timeout: Duration::from_secs(5), statement_timeout: None }).unwrap();
-        for round in 0..3 {
+        let other = MySqlPool::new(MySqlPoolOptions { connect, max_connections: 1, acquire_timeout: Duration::from_secs(5), statement_timeout: None });
+        for round in 0..4 {
             // Three idle connections, all of which are closed behind the pool's back.
             let leases = [pool.get().await.unwrap(), pool.get().await.unwrap(), pool.get().await.unwrap()];
             let mut killer = other.get().await.unwrap();
@@ -55,6 +60,15 @@ on_every_engine! {
                 // A transaction begins anew on another connection.
                 let lease = pool.begin("START TRANSACTION").await.unwrap();
                 lease.commit().await.unwrap();
+            } else if round == 2 {
+                // A row that merges is changed by its key on another.
+                let merging = OnConflict { resolution: Resolution::Merge, columns: None };
+                let plan = planner().insert(None, &table, &["id".to_owned(), "n".to_owned()], None).unwrap();
+                let plan = plan.resolving(&merging).unwrap();
+                let row = vec![Cell::Value(Value::Int(1)), Cell::Value(Value::Int(1))];
+                let input = stream::iter([Ok(vec![row])]).boxed();
+                let written = fixture.store.insert(&plan, input, Encoding::Json, None).await.map(done).unwrap();
+                assert_eq!((written.rows, written.inserted), (1, 0));
             } else {
                 assert_eq!(fixture.read(&table, &Query::default()).await, r#"[{"id":1,"n":1}]"#);
             }
@@ -98,7 +112,7 @@ on_every_engine! {
             return;
         }
         let connect = "mysql://nobody@127.0.0.1:1".parse().unwrap();
-        let pool = MySqlPool::new(MySqlPoolOptions { connect, max_connections: 2, acquire_timeout: Duration::from_secs(5), statement_timeout: None }).unwrap();
+        let pool = MySqlPool::new(MySqlPoolOptions { connect, max_connections: 2, acquire_timeout: Duration::from_secs(5), statement_timeout: None });
         for _ in 0..5 {
             assert!(matches!(pool.get().await.err(), Some(StoreError::Unavailable(_))));
         }

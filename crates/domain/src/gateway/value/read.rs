@@ -72,6 +72,25 @@ impl ColumnType {
         }
     }
 
+    /// The text that a JSON value, as it is written, is read as, where it is one: what
+    /// [`ColumnType::value_from_text`] makes of that is what [`ColumnType::value_from_json`] makes
+    /// of the value.
+    pub fn text_of_json<'j>(&self, written: &'j str) -> Option<&'j str> {
+        if let Some(inside) = written.strip_prefix('"') {
+            let inside = inside.strip_suffix('"')?;
+            let read = !matches!(self, Self::Json | Self::Other(_)) && !inside.contains('\\');
+            return read.then_some(inside);
+        }
+        let as_text = matches!(
+            self,
+            Self::Char(_) | Self::Varchar(_) | Self::Text(_) | Self::Enum(_)
+        );
+        let digits = written.strip_prefix('-').unwrap_or(written);
+        let number = digits.starts_with(|first: char| first.is_ascii_digit())
+            && digits.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+        (number && (as_text || self.is_numeric())).then_some(written)
+    }
+
     /// The value that a filter compares with. It need not fit the column: a number beyond the
     /// column's range, a text over its length and an unknown enum member are compared as what
     /// they are.
@@ -245,12 +264,18 @@ impl ColumnType {
     }
 
     fn integer(&self, text: &str, purpose: Purpose) -> Result<Value, Fault> {
-        let name = self.to_string();
-        let exact = Exact::parse(text).ok_or_else(|| Fault::malformed(&name, text))?;
-        if !exact.is_whole() {
-            return Err(Fault::malformed(&name, text));
-        }
-        let number = exact.to_i128();
+        let malformed = || Fault::malformed(&self.to_string(), text);
+        let (exact, number) = match short_integer(text) {
+            Some(number) => (None, Some(i128::from(number))),
+            None => {
+                let exact = Exact::parse(text).ok_or_else(malformed)?;
+                if !exact.is_whole() {
+                    return Err(malformed());
+                }
+                let number = exact.to_i128();
+                (Some(exact), number)
+            }
+        };
         if purpose == Purpose::Store {
             let (least, largest) = self
                 .integer_range()
@@ -269,14 +294,23 @@ impl ColumnType {
         let large = number
             .and_then(|number| u64::try_from(number).ok())
             .map(Value::UInt);
-        Ok(small
+        let digits = |exact: Exact| Value::Decimal(exact.bounded(INTEGER_DIGITS, 0).text(None));
+        small
             .or(large)
-            .unwrap_or_else(|| Value::Decimal(exact.bounded(INTEGER_DIGITS, 0).text(None))))
+            .or_else(|| exact.map(digits))
+            .ok_or_else(malformed)
     }
 
     fn out_of_range(&self, text: &str) -> Fault {
         Fault::out_of_range(&self.to_string(), text)
     }
+}
+
+/// Plain digits that fit for sure, as most whole numbers are written.
+fn short_integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = (1..=18).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit());
+    plain.then(|| text.parse().ok())?
 }
 
 /// A JSON document within what every engine takes: MySQL keeps numbers as floating point and

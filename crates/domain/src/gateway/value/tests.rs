@@ -484,3 +484,71 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_json_says_as_text_is_read_the_same_without_a_tree() {
+    let types = [
+        INT,
+        BIGINT_UNSIGNED,
+        TINY_UNSIGNED,
+        PRICE,
+        ColumnType::Year,
+        ColumnType::Boolean,
+        ColumnType::Bit(1),
+        ColumnType::Bit(8),
+        ColumnType::Double { unsigned: false },
+        ColumnType::Char(4),
+        ColumnType::Varchar(4),
+        ColumnType::Text(LobSize::Long),
+        ColumnType::Enum(members()),
+        ColumnType::Set(members()),
+        ColumnType::Uuid,
+        ColumnType::Varbinary(4),
+        ColumnType::Date,
+        ColumnType::Time(0),
+        ColumnType::DateTime(3),
+        ColumnType::Json,
+        ColumnType::Other("point".into()),
+    ];
+    let written = [
+        "null",
+        "true",
+        "0",
+        "-0",
+        "12",
+        "-12",
+        "1.50",
+        "1e2",
+        "300",
+        "123456789012345678901234567890",
+        r#""""#,
+        r#""12""#,
+        r#""-000012""#,
+        r#"" 7 ""#,
+        r#""red""#,
+        r#""too long""#,
+        r#""a\nb""#,
+        r#""\u00e9""#,
+        r#""2020-01-31""#,
+        r#"" 2020-01-31 ""#,
+        r#""12:30:00""#,
+        "[1]",
+        "{}",
+    ];
+    let mut short = 0;
+    for column_type in &types {
+        for written in written {
+            let Some(text) = column_type.text_of_json(written) else {
+                continue;
+            };
+            short += 1;
+            let tree = serde_json::from_str(written).unwrap();
+            assert_eq!(
+                column_type.value_from_text(text).map_err(|it| it.kind),
+                column_type.value_from_json(&tree).map_err(|it| it.kind),
+                "{column_type} {written}"
+            );
+        }
+    }
+    assert!(short > 200, "{short}");
+}

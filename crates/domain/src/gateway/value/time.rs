@@ -19,8 +19,10 @@ fn malformed(type_name: &str, text: &str) -> Fault {
 
 /// `2020-01-31`, as canonical text. A time behind it is refused.
 pub(super) fn date(text: &str) -> Result<String, Fault> {
-    parse_date(text.trim())
-        .map(|date| date.format("%Y-%m-%d").to_string())
+    let trimmed = text.trim();
+    // The one form that is read is the canonical one.
+    parse_date(trimmed)
+        .map(|_| trimmed.to_owned())
         .ok_or_else(|| malformed("date", text))
 }
 

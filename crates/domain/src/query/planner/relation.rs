@@ -233,7 +233,9 @@ fn relations(
     let view = wanted
         .filter(|table| table.kind == TableKind::View)
         .map(|table| Side::of(schema, table));
-    for child in &schema.tables {
+    // Nobody else's foreign keys begin or end here, however many tables there are.
+    let around = schema.around(origin.bases());
+    for child in around.into_iter().filter_map(|at| schema.tables.get(at)) {
         for key in &child.foreign_keys {
             let Some(parent) = schema.table(&key.references) else {
                 continue;
@@ -339,6 +341,13 @@ impl<'a> Side<'a> {
             TableKind::View => table.columns.iter().map(|it| root(schema, it)).collect(),
         };
         Self { table, roots }
+    }
+
+    /// The tables whose columns its own are.
+    fn bases(&self) -> impl Iterator<Item = &'a str> {
+        let itself = (self.table.kind == TableKind::Table).then_some(self.table.name.as_str());
+        let roots = self.roots.iter().flatten().map(|(table, ..)| *table);
+        itself.into_iter().chain(roots)
     }
 
     /// The places of columns of `base`; `None` where it is neither this table nor one that the

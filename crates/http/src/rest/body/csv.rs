@@ -11,13 +11,75 @@ const ROOM: usize = 4096;
 /// What a byte order mark looks like in UTF-8.
 const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
+/// Rows, whose texts stand one after the other in one place.
+#[derive(Debug, Default)]
+pub struct Lines {
+    text: String,
+    /// Where the fields of all rows end in it.
+    ends: Vec<usize>,
+    /// The line of the file in which each row ends, counted from 1.
+    numbers: Vec<u64>,
+    width: usize,
+}
+
 /// One row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'l> {
     /// The line of the file in which it ends, counted from 1.
     pub number: u64,
-    /// Its fields; `None` for the word `NULL`.
-    pub fields: Vec<Option<String>>,
+    text: &'l str,
+    start: usize,
+    ends: &'l [usize],
+}
+
+impl Lines {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Line<'_>> {
+        let rows = self.ends.chunks(self.width.max(1)).zip(&self.numbers);
+        rows.scan(0, |start, (ends, number)| {
+            let line = Line {
+                number: *number,
+                text: &self.text,
+                start: *start,
+                ends,
+            };
+            *start = ends.last().copied().unwrap_or(*start);
+            Some(line)
+        })
+    }
+
+    fn push(&mut self, number: u64, text: &str, ends: &[usize]) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.ends.extend(ends.iter().map(|end| start + end));
+        self.numbers.push(number);
+        self.width = ends.len();
+    }
+}
+
+impl<'l> Line<'l> {
+    /// The field at this place; `None` where there is none, and for the word `NULL`.
+    #[must_use]
+    pub fn field(&self, at: usize) -> Option<&'l str> {
+        let end = *self.ends.get(at)?;
+        let start = match at.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => self.start,
+        };
+        self.text.get(start..end).filter(|field| *field != "NULL")
+    }
 }
 
 /// A CSV text that cannot be read.
@@ -136,8 +198,8 @@ impl CsvRows {
     ///
     /// # Errors
     /// The text is not CSV in UTF-8 with as many fields in each line as in the header.
-    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<Vec<Line>, CsvError> {
-        let mut rows = Vec::new();
+    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<Lines, CsvError> {
+        let mut rows = Lines::default();
         while let Mark::Perhaps(seen) = self.mark {
             match bytes.first() {
                 None => return Ok(rows),
@@ -164,8 +226,8 @@ impl CsvRows {
     ///
     /// # Errors
     /// As [`Self::feed`]; quotes that are still open; a file without a header.
-    pub fn finish(&mut self) -> Result<Vec<Line>, CsvError> {
-        let mut rows = Vec::new();
+    pub fn finish(&mut self) -> Result<Lines, CsvError> {
+        let mut rows = Lines::default();
         if let Mark::Perhaps(seen) = self.mark {
             self.mark = Mark::Past;
             self.read(&MARK[..seen], &mut rows)?;
@@ -186,7 +248,7 @@ impl CsvRows {
         }
     }
 
-    fn read(&mut self, mut bytes: &[u8], rows: &mut Vec<Line>) -> Result<(), CsvError> {
+    fn read(&mut self, mut bytes: &[u8], rows: &mut Lines) -> Result<(), CsvError> {
         // An empty slice would tell the reader that the file is over; it never gets one.
         while !bytes.is_empty() {
             let used = self.step(bytes, rows)?;
@@ -196,7 +258,7 @@ impl CsvRows {
     }
 
     /// Lets the reader go on once; says how many bytes it took.
-    fn step(&mut self, bytes: &[u8], rows: &mut Vec<Line>) -> Result<usize, CsvError> {
+    fn step(&mut self, bytes: &[u8], rows: &mut Lines) -> Result<usize, CsvError> {
         loop {
             let (result, used, written, ended) = self.reader.read_record(
                 bytes,
@@ -244,7 +306,7 @@ impl CsvRows {
     }
 
     /// Takes a finished row, the first as the header.
-    fn row(&mut self, rows: &mut Vec<Line>) -> Result<(), CsvError> {
+    fn row(&mut self, rows: &mut Lines) -> Result<(), CsvError> {
         let line = if self.ends_in_feed {
             self.feeds.max(1)
         } else {
@@ -253,15 +315,22 @@ impl CsvRows {
         let count = std::mem::take(&mut self.ends_used);
         self.text_used = 0;
         self.in_row = false;
-        let mut from = 0;
-        let mut fields = Vec::with_capacity(count);
-        for end in &self.ends[..count] {
-            let field = self.text.get(from..*end).unwrap_or_default();
-            fields.push(std::str::from_utf8(field).map_err(|_| CsvError::Encoding { line })?);
-            from = *end;
+        let ends = self.ends.get(..count).unwrap_or_default();
+        let length = ends.last().copied().unwrap_or(0);
+        let text = self.text.get(..length).unwrap_or_default();
+        let text = std::str::from_utf8(text).map_err(|_| CsvError::Encoding { line })?;
+        // Halves of a character in two fields are none.
+        if !ends.iter().all(|end| text.is_char_boundary(*end)) {
+            return Err(CsvError::Encoding { line });
         }
         match &self.header {
-            None => self.header = Some(fields.into_iter().map(str::to_owned).collect()),
+            None => {
+                let starts = std::iter::once(0).chain(ends.iter().copied());
+                let names = starts
+                    .zip(ends)
+                    .filter_map(|(from, end)| text.get(from..*end));
+                self.header = Some(names.map(str::to_owned).collect());
+            }
             Some(header) if header.len() != count => {
                 return Err(CsvError::Ragged {
                     line,
@@ -269,13 +338,7 @@ impl CsvRows {
                     expected: header.len(),
                 });
             }
-            Some(_) => {
-                let value = |field: &str| (field != "NULL").then(|| field.to_owned());
-                rows.push(Line {
-                    number: line,
-                    fields: fields.into_iter().map(value).collect(),
-                });
-            }
+            Some(_) => rows.push(line, text, ends),
         }
         // One long line shall not keep its room for all others.
         if self.text.len() > ROOM * 16 {
@@ -296,25 +359,41 @@ mod tests {
 
     use super::*;
 
-    /// Reads a file that arrives in pieces of `size` bytes.
-    fn read(text: &[u8], size: usize) -> Result<(Vec<String>, Vec<Line>), CsvError> {
-        let mut csv = CsvRows::new(100_000);
-        let mut rows = Vec::new();
-        for piece in text.chunks(size) {
-            rows.extend(csv.feed(piece)?);
-        }
-        rows.extend(csv.finish()?);
-        Ok((csv.header().unwrap_or_default().to_vec(), rows))
+    /// The number and the fields of each row.
+    type Rows = Vec<(u64, Vec<Option<String>>)>;
+
+    fn rows(lines: &Lines, width: usize) -> Rows {
+        let fields = |line: Line<'_>| {
+            (0..width)
+                .map(|at| line.field(at).map(str::to_owned))
+                .collect()
+        };
+        lines
+            .iter()
+            .map(|line| (line.number, fields(line)))
+            .collect()
     }
 
-    fn line(number: u64, fields: &[Option<&str>]) -> Line {
-        Line {
-            number,
-            fields: fields
-                .iter()
-                .map(|field| field.map(str::to_owned))
-                .collect(),
+    /// Reads a file that arrives in pieces of `size` bytes.
+    fn read(text: &[u8], size: usize) -> Result<(Vec<String>, Rows), CsvError> {
+        let mut csv = CsvRows::new(100_000);
+        let mut all = Vec::new();
+        let mut lines = Vec::new();
+        for piece in text.chunks(size) {
+            lines.push(csv.feed(piece)?);
         }
+        lines.push(csv.finish()?);
+        let header = csv.header().unwrap_or_default().to_vec();
+        for lines in lines {
+            assert_eq!(lines.is_empty(), lines.iter().next().is_none());
+            all.extend(rows(&lines, header.len()));
+        }
+        Ok((header, all))
+    }
+
+    fn line(number: u64, fields: &[Option<&str>]) -> (u64, Vec<Option<String>>) {
+        let fields = fields.iter().map(|field| field.map(str::to_owned));
+        (number, fields.collect())
     }
 
     #[test]
@@ -365,6 +444,7 @@ mod tests {
                 },
             ),
             (b"a\n\xff\n", CsvError::Encoding { line: 2 }),
+            (b"a,b\n\xc3,\xa9\n", CsvError::Encoding { line: 2 }),
             (b"\xef\xbb", CsvError::Encoding { line: 1 }),
             (b"a,b\n1,\"x\n2,y\n", CsvError::OpenQuotes { line: 2 }),
             (b"a\r\"\n", CsvError::OpenQuotes { line: 1 }),
@@ -380,14 +460,17 @@ mod tests {
 
     #[test]
     fn a_header_alone_has_no_rows_and_many_columns_fit() {
-        assert_eq!(read(b"a,b", 2).unwrap().1, Vec::<Line>::new());
+        assert_eq!(read(b"a,b", 2).unwrap().1, Rows::new());
         let wide = format!(
             "{}\n{}",
             vec!["c"; 900].join(","),
             vec!["value"; 900].join(",")
         );
         let (header, rows) = read(wide.as_bytes(), 7).unwrap();
-        assert_eq!((header.len(), rows[0].fields.len()), (900, 900));
+        assert_eq!(
+            (header.len(), rows[0].1[899].as_deref()),
+            (900, Some("value"))
+        );
     }
 
     #[test]
@@ -406,7 +489,7 @@ mod tests {
         // A long line that fits leaves no trace.
         let long = format!("a\n{}\nb\n", "x".repeat(90_000));
         let (_, rows) = read(long.as_bytes(), 4096).unwrap();
-        assert_eq!(rows[0].fields[0].as_ref().map(String::len), Some(90_000));
+        assert_eq!(rows[0].1[0].as_ref().map(String::len), Some(90_000));
         assert_eq!(rows[1], line(3, &[Some("b")]));
     }
 
@@ -422,7 +505,7 @@ mod tests {
                 text += &(row.iter().map(quote).collect::<Vec<_>>().join(",") + "\n");
             }
             let expected: Vec<Vec<_>> = rows.iter().map(|row| row.iter().cloned().map(Some).collect()).collect();
-            let read: Vec<Vec<_>> = read(text.as_bytes(), size).unwrap().1.into_iter().map(|line| line.fields).collect();
+            let read: Vec<Vec<_>> = read(text.as_bytes(), size).unwrap().1.into_iter().map(|(_, fields)| fields).collect();
             prop_assert_eq!(read, expected);
         }
 

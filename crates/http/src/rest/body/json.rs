@@ -2,9 +2,13 @@
 //! objects are then taken apart one by one, so that a body of many small rows does not
 //! grow into a large tree.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::stream;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tidegate_domain::gateway::port::RowInput;
@@ -107,10 +111,12 @@ impl<'a> JsonRows<'a> {
             .enumerate()
             .map(move |(batch, objects)| {
                 let rows = objects.iter().enumerate().map(|(at, object)| {
-                    let cells = object_of(object).and_then(|row| match listed {
-                        None => plan.row_from_json(&row),
-                        Some(listed) => listed.cells(plan, &row),
-                    });
+                    let cells = match listed {
+                        None => cells_in_order(plan, object).unwrap_or_else(|| {
+                            object_of(object).and_then(|row| plan.row_from_json(&row))
+                        }),
+                        Some(listed) => object_of(object).and_then(|row| listed.cells(plan, &row)),
+                    };
                     cells.inspect_err(|_| failed.store(batch * BATCH + at, Ordering::Relaxed))
                 });
                 rows.collect::<Result<Vec<_>, _>>()
@@ -120,9 +126,70 @@ impl<'a> JsonRows<'a> {
 }
 
 fn object_of(object: &RawValue) -> Result<JsonRow, QueryError> {
-    serde_json::from_str(object.get()).map_err(|error| QueryError::Body {
+    serde_json::from_str(object.get()).map_err(unreadable)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "taken by map_err")]
+fn unreadable(error: serde_json::Error) -> QueryError {
+    QueryError::Body {
         message: format!("The body cannot be read: {error}"),
-    })
+    }
+}
+
+/// The members of an object, as they are written.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut members = Vec::with_capacity(8);
+                while let Some(Name(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Read)
+    }
+}
+
+/// A name that is copied only where it is written with escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The cells of an object whose members are the plan's columns in their order, without a tree in
+/// between; `None` for all other objects.
+fn cells_in_order(plan: &InsertPlan, object: &RawValue) -> Option<Result<Vec<Cell>, QueryError>> {
+    let Members(members) = serde_json::from_str(object.get()).ok()?;
+    let columns = (0..members.len()).map_while(|at| plan.column(at));
+    let in_order = members.len() == plan.columns().len()
+        && (columns.zip(&members)).all(|(column, (name, _))| column.name == **name);
+    if !in_order {
+        return None;
+    }
+    let cell = |(at, (_, value)): (usize, &(_, &RawValue))| {
+        let column_type = plan.column(at).map(|column| &column.column_type);
+        let written = value.get();
+        match column_type.and_then(|it| it.text_of_json(written)) {
+            Some(text) => plan.cell_from_text(at, Some(text)),
+            None => plan.cell_from_json(at, &value_of(value)?),
+        }
+    };
+    Some(members.iter().enumerate().map(cell).collect())
+}
+
+fn value_of(value: &RawValue) -> Result<Value, QueryError> {
+    serde_json::from_str(value.get()).map_err(unreadable)
 }
 
 /// The columns that a request lists, and what a row gets in those it does not name.

@@ -76,10 +76,8 @@ fn shop() -> DatabaseSchema {
     }];
     let odd = table("a b/c", TableKind::Table, vec![column("x y", int(), true)]);
     let view = table("seen", TableKind::View, vec![column("id", int(), true)]);
-    DatabaseSchema {
-        name: DatabaseName::new("shop", "tidegate").unwrap(),
-        tables: [odd, films, view].map(Arc::new).into(),
-    }
+    let name = DatabaseName::new("shop", "tidegate").unwrap();
+    DatabaseSchema::new(name, [odd, films, view].map(Arc::new).into())
 }
 
 fn documents() -> [Value; 2] {

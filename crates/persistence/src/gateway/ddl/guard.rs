@@ -189,10 +189,7 @@ mod tests {
             .iter()
             .map(|draft| Arc::new(table(&shop(), draft)))
             .collect();
-        DatabaseSchema {
-            name: shop(),
-            tables,
-        }
+        DatabaseSchema::new(shop(), tables)
     }
 
     fn outcome(table: &str, asked: &TableChange) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@ use sqlx::{Arguments, Decode, MySql, Row, TypeInfo, ValueRef};
 use tidegate_domain::gateway::column_type::{ColumnType, TypeClass};
 use tidegate_domain::gateway::value::Value;
 
+use super::super::rows::document::{digits, json, json_text};
 use super::super::rows::field::{Field, Reader, Short};
 
 /// Reads rows whose columns have these types.
@@ -64,7 +65,7 @@ impl Columns {
         self.kinds
             .get(at)
             .copied()
-            .ok_or(sqlx::Error::ColumnIndexOutOfBounds {
+            .ok_or_else(|| sqlx::Error::ColumnIndexOutOfBounds {
                 index: at,
                 len: self.kinds.len(),
             })
@@ -115,38 +116,22 @@ impl Reader for Columns {
         let Ok(raw) = <&[u8] as Decode<MySql>>::decode(row.try_get_raw(at)?) else {
             return Ok(Field::Null);
         };
-        Ok(match kind {
-            Kind::Int => Field::Int(signed(raw)?),
-            Kind::UInt => Field::UInt(unsigned(raw)),
-            Kind::Bool => Field::Bool(raw.iter().any(|byte| *byte != 0)),
-            Kind::Float => Field::Float(f32::from_le_bytes(array(raw)?)),
-            Kind::Double => Field::Double(f64::from_le_bytes(array(raw)?)),
-            Kind::Decimal => Field::Decimal(Cow::Borrowed(without_zeros(text(raw)?))),
-            Kind::Date | Kind::Moment | Kind::Instant => Field::Moment(moment(raw, kind)?),
-            Kind::Time => Field::Moment(time(raw)?),
-            Kind::Bits(width) => Field::Bits(
-                raw.iter()
-                    .fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
-                width,
-            ),
-            Kind::Json => Field::Json(text(raw)?),
-            Kind::MaybeJson => {
-                let text = text(raw)?;
-                match serde_json::from_str::<&serde_json::value::RawValue>(text) {
-                    Ok(json) => Field::Json(json.get()),
-                    Err(_) => Field::Text(Cow::Borrowed(text)),
-                }
-            }
-            Kind::Text => match std::str::from_utf8(raw) {
-                Ok(text) => Field::Text(Cow::Borrowed(text)),
-                Err(_) => Field::Bytes(Cow::Borrowed(raw)),
-            },
-            Kind::Bytes => Field::Bytes(Cow::Borrowed(raw)),
-            Kind::Unknown => {
-                let name = row.try_get_raw(at)?.type_info().name().to_owned();
-                return Err(sqlx::Error::TypeNotFound { type_name: name });
-            }
-        })
+        if kind == Kind::Unknown {
+            let name = row.try_get_raw(at)?.type_info().name().to_owned();
+            return Err(sqlx::Error::TypeNotFound { type_name: name });
+        }
+        value(kind, raw)
+    }
+
+    fn json(&mut self, out: &mut Vec<u8>, row: &MySqlRow, at: usize) -> Result<(), sqlx::Error> {
+        let kind = self.kind(row, at)?;
+        if let Ok(raw) = <&[u8] as Decode<MySql>>::decode(row.try_get_raw(at)?)
+            && write(out, kind, raw)?
+        {
+            return Ok(());
+        }
+        json(out, &self.field(row, at)?);
+        Ok(())
     }
 
     fn number(&self, row: &MySqlRow, at: usize) -> Result<u64, sqlx::Error> {
@@ -154,6 +139,84 @@ impl Reader for Columns {
             .map(unsigned)
             .map_err(sqlx::Error::Decode)
     }
+}
+
+/// What the bytes of a column of a known kind stand for.
+fn value(kind: Kind, raw: &[u8]) -> Result<Field<'_>, sqlx::Error> {
+    Ok(match kind {
+        Kind::Int => Field::Int(signed(raw)?),
+        Kind::UInt => Field::UInt(unsigned(raw)),
+        Kind::Bool => Field::Bool(raw.iter().any(|byte| *byte != 0)),
+        Kind::Float => Field::Float(f32::from_le_bytes(array(raw)?)),
+        Kind::Double => Field::Double(f64::from_le_bytes(array(raw)?)),
+        Kind::Decimal => Field::Decimal(Cow::Borrowed(without_zeros(text(raw)?))),
+        Kind::Date | Kind::Moment | Kind::Instant => Field::Moment(moment(raw, kind)?),
+        Kind::Time => Field::Moment(time(raw)?),
+        Kind::Bits(width) => Field::Bits(
+            raw.iter()
+                .fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+            width,
+        ),
+        Kind::Json => Field::Json(text(raw)?),
+        Kind::MaybeJson => {
+            let text = text(raw)?;
+            match serde_json::from_str::<&serde_json::value::RawValue>(text) {
+                Ok(json) => Field::Json(json.get()),
+                Err(_) => Field::Text(Cow::Borrowed(text)),
+            }
+        }
+        Kind::Text => match std::str::from_utf8(raw) {
+            Ok(text) => Field::Text(Cow::Borrowed(text)),
+            Err(_) => Field::Bytes(Cow::Borrowed(raw)),
+        },
+        Kind::Bytes | Kind::Unknown => Field::Bytes(Cow::Borrowed(raw)),
+    })
+}
+
+/// Writes what most columns hold straight as JSON; whether it was such.
+fn write(out: &mut Vec<u8>, kind: Kind, raw: &[u8]) -> Result<bool, sqlx::Error> {
+    match kind {
+        Kind::Int => {
+            let number = signed(raw)?;
+            if number < 0 {
+                out.push(b'-');
+            }
+            digits(out, number.unsigned_abs());
+        }
+        Kind::UInt => digits(out, unsigned(raw)),
+        Kind::Text => match std::str::from_utf8(raw) {
+            Ok(text) => json_text(out, text),
+            Err(_) => return Ok(false),
+        },
+        Kind::Date => {
+            let [4, low, high, month, day] = *raw else {
+                return Ok(false);
+            };
+            let year = u16::from_le_bytes([low, high]);
+            if year > 9999 || month > 99 || day > 99 {
+                return Ok(false);
+            }
+            // All of them are digits.
+            let digit = |number: u16| b'0' + (number % 10) as u8;
+            let (month, day) = (u16::from(month), u16::from(day));
+            out.extend_from_slice(&[
+                b'"',
+                digit(year / 1000),
+                digit(year / 100),
+                digit(year / 10),
+                digit(year),
+                b'-',
+                digit(month / 10),
+                digit(month),
+                b'-',
+                digit(day / 10),
+                digit(day),
+                b'"',
+            ]);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 fn array<const N: usize>(raw: &[u8]) -> Result<[u8; N], sqlx::Error> {
@@ -314,6 +377,38 @@ mod tests {
             "01:02:03.5"
         );
         assert!(time(&[5, 1]).is_err());
+    }
+
+    #[test]
+    fn what_is_written_straight_is_the_same() {
+        let cases: [(Kind, &[u8]); 12] = [
+            (Kind::Int, &[0x80]),
+            (Kind::Int, &[0xff; 8]),
+            (Kind::Int, &[0, 0, 0, 0, 0, 0, 0, 0x80]),
+            (Kind::UInt, &[0xff; 8]),
+            (Kind::UInt, &[0, 0]),
+            (Kind::Text, "a \"b\" é\n".as_bytes()),
+            (Kind::Text, b""),
+            (Kind::Date, &[4, 0xe7, 0x07, 10, 8]),
+            (Kind::Date, &[4, 7, 0, 1, 31]),
+            (Kind::Date, &[4, 0, 0, 0, 1]),
+            (Kind::Date, &[4, 0x0f, 0x27, 12, 31]),
+            (Kind::Date, &[4, 0x10, 0x27, 12, 31]),
+        ];
+        for (kind, raw) in cases {
+            let (mut straight, mut through) = (Vec::new(), Vec::new());
+            let written = write(&mut straight, kind, raw).unwrap();
+            json(&mut through, &value(kind, raw).unwrap());
+            assert!(straight == through || !written, "{kind:?} {raw:?}");
+        }
+        for (kind, raw) in [
+            (Kind::Text, &[0xff][..]),
+            (Kind::Date, &[0]),
+            (Kind::Moment, &[0]),
+        ] {
+            let mut out = Vec::new();
+            assert!(!write(&mut out, kind, raw).unwrap() && out.is_empty());
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@
 //! numbered; rows of any other mix are inserted one by one.
 //!
 //! `ON DUPLICATE KEY UPDATE` would change a row that is in the way of any unique key. So rows that
-//! may meet others by one key are looked for under a lock, and then inserted or changed.
+//! may meet others by one key are looked for under a lock, and then inserted or changed; a single
+//! row that merges is changed by its key, and inserted where that finds none (`merge`).
+
+use std::cell::RefCell;
 
 use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlQueryResult};
 use sqlx::{AssertSqlSafe, Executor};
@@ -22,12 +25,13 @@ use tidegate_domain::query::plan::{Cell, InsertPlan};
 
 use super::super::once::Keys;
 use super::super::pool::{MySqlPool, Watch};
-use super::super::rows::batch::{Batches, Fault, Row, is_repeated};
+use super::super::rows::batch::{Batches, Fault, Lately, Row, cut, is_repeated};
 use super::super::rows::field::Reader as _;
 use super::super::rows::meeting::{Meeting, Met};
 use super::super::rows::showing::{Showing, nothing};
 use super::super::sql::{self, Lock, Statement};
 use super::fields::{Columns, bind};
+use super::merge::merged;
 use super::once::{claim, transact_once};
 use super::rows::{execute, fetch};
 use super::show;
@@ -41,6 +45,11 @@ const PLACEHOLDERS: usize = 65_535;
 /// How many rows one statement inserts at most.
 const ROWS: usize = 1024;
 
+thread_local! {
+    /// Those of this thread's statements that are not prepared at once.
+    static LATELY: RefCell<Lately> = RefCell::default();
+}
+
 /// Inserts the rows of an input.
 pub(super) async fn insert(
     pool: &MySqlPool,
@@ -51,31 +60,42 @@ pub(super) async fn insert(
     once: Option<&Once<'_, Written>>,
 ) -> Result<Outcome<Written>, StoreError> {
     let mut batches = Batches::new(input, plan.columns().len(), PLACEHOLDERS, ROWS, false);
+    // How fast rows arrive is up to the client: who sends the first of them slowly has no
+    // connection meanwhile.
     let first = batches.next().await?.unwrap_or_default();
-    if first.is_empty() && once.is_none() {
-        plan.ending().check(0)?;
-        return Ok(Outcome::Done(Written {
-            rows: 0,
-            inserted: 0,
-            representation: plan
-                .returning()
-                .map(|returning| nothing(returning, encoding)),
-        }));
-    }
-    let plain = plan.returning().is_none() && plan.conflict().is_none() && plan.ending().is_plain();
-    let Some(second) = batches.next().await? else {
-        if once.is_none() && plain {
-            return single(pool, plan, &first).await.map(Outcome::Done);
+    let second = batches.next().await?;
+    let plain = once.is_none() && plan.returning().is_none() && plan.ending().is_plain();
+    let Some(second) = second else {
+        let rows = first;
+        if rows.is_empty() && once.is_none() {
+            plan.ending().check(0)?;
+            return Ok(Outcome::Done(Written {
+                rows: 0,
+                inserted: 0,
+                representation: plan
+                    .returning()
+                    .map(|returning| nothing(returning, encoding)),
+            }));
+        }
+        if plain && plan.conflict().is_none() && cut(&rows, pool.piece(), false).nth(1).is_none() {
+            return single(pool, plan, &rows).await.map(Outcome::Done);
+        }
+        if let ([row], true) = (rows.as_slice(), plain)
+            && let Some(written) = merged(pool, plan, row).await?
+        {
+            return Ok(Outcome::Done(written));
         }
         let work = AtOnce {
             plan,
             encoding,
-            rows: first,
+            rows,
+            piece: pool.piece(),
         };
         return transact_once(pool, keys, &work, once).await;
     };
     let mut lease = pool.begin("START TRANSACTION").await?;
-    let inserting = Inserting::new(lease.server().engine, plan, encoding);
+    let mut inserting = Inserting::new(lease.server().engine, plan, encoding, pool.piece());
+    inserting.even = true;
     let watch = lease.watch();
     let begun = [first, second];
     match streamed(&mut lease, &watch, keys, inserting, begun, batches, once).await {
@@ -96,6 +116,7 @@ struct AtOnce<'p> {
     plan: &'p InsertPlan,
     encoding: Encoding,
     rows: Vec<Row>,
+    piece: usize,
 }
 
 impl Work for AtOnce<'_> {
@@ -106,7 +127,7 @@ impl Work for AtOnce<'_> {
         connection: &mut MySqlConnection,
         engine: Engine,
     ) -> Result<Written, Fault> {
-        let mut inserting = Inserting::new(engine, self.plan, self.encoding);
+        let mut inserting = Inserting::new(engine, self.plan, self.encoding, self.piece);
         if !self.rows.is_empty() {
             inserting.add(connection, &self.rows).await?;
         }
@@ -118,7 +139,7 @@ impl Work for AtOnce<'_> {
     }
 }
 
-/// Inserts rows as they arrive, after those that did. How fast they arrive is up to the client.
+/// Inserts rows as they arrive, after those that did.
 async fn streamed(
     connection: &mut MySqlConnection,
     watch: &Watch,
@@ -145,7 +166,11 @@ async fn streamed(
 }
 
 /// Inserts what fits one statement.
-async fn single(pool: &MySqlPool, plan: &InsertPlan, rows: &[Row]) -> Result<Written, StoreError> {
+pub(super) async fn single(
+    pool: &MySqlPool,
+    plan: &InsertPlan,
+    rows: &[Row],
+) -> Result<Written, StoreError> {
     let mut tries = 1;
     loop {
         let mut lease = pool.get().await?;
@@ -190,6 +215,7 @@ async fn run(
     };
     let text = sql::insert(engine, plan.table(), plan.columns(), &patterns, &[]);
     let again = is_repeated(rows.len()) && given.iter().all(|given| *given);
+    let again = again || LATELY.with_borrow_mut(|lately| lately.ran(&text));
     let _running = Running::new("insert");
     connection
         .execute(sqlx::query_with(AssertSqlSafe(text), arguments).persistent(again))
@@ -211,6 +237,12 @@ struct Inserting<'p> {
     engine: Engine,
     plan: &'p InsertPlan,
     encoding: Encoding,
+    // How large a statement may be.
+    piece: usize,
+    // Whether each has a power of two of rows. Of others sqlx tells the server that it will not
+    // run them again, in a packet that has no answer, and behind which the next one waits for
+    // 40 ms (see `MySqlPool::piece`).
+    even: bool,
     key: Vec<usize>,
     meeting: Option<Meeting<'p>>,
     inserted: u64,
@@ -219,11 +251,13 @@ struct Inserting<'p> {
 }
 
 impl<'p> Inserting<'p> {
-    fn new(engine: Engine, plan: &'p InsertPlan, encoding: Encoding) -> Self {
+    fn new(engine: Engine, plan: &'p InsertPlan, encoding: Encoding, piece: usize) -> Self {
         Self {
             engine,
             plan,
             encoding,
+            piece,
+            even: false,
             key: plan.table().identity(),
             meeting: Meeting::of(plan),
             inserted: 0,
@@ -332,6 +366,18 @@ impl<'p> Inserting<'p> {
 
     /// Inserts rows that are not there.
     async fn add_new(
+        &mut self,
+        connection: &mut MySqlConnection,
+        rows: &[Row],
+    ) -> Result<(), Fault> {
+        for rows in cut(rows, self.piece, self.even) {
+            self.add_piece(connection, rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts rows that fit one statement.
+    async fn add_piece(
         &mut self,
         connection: &mut MySqlConnection,
         rows: &[Row],
@@ -526,3 +572,6 @@ fn default(column: &Column) -> Option<Value> {
 fn numbered(number: u64) -> Value {
     i64::try_from(number).map_or(Value::UInt(number), Value::Int)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ pub(crate) mod discover;
 mod fields;
 mod insert;
 mod keys;
+mod merge;
 mod once;
 pub mod routines;
 pub mod rows;

@@ -3,18 +3,19 @@
 //! The key's row is inserted before the rows and completed after them, in their transaction.
 //! Whoever comes meanwhile asks for it with `NOWAIT`, and is told at once that it is locked.
 
-use sqlx::Executor as _;
-use sqlx::mysql::MySqlConnection;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
+use sqlx::{Executor as _, Row as _};
 use tidegate_domain::error::StoreError;
-use tidegate_domain::idempotency::{Once, Outcome};
+use tidegate_domain::idempotency::{Kept, Once, Outcome};
 
-use super::super::once::{Keys, kept};
+use super::super::once::Keys;
 use super::super::pool::MySqlPool;
 use super::super::rows::batch::Fault;
 use super::rows::{execute, fetch};
 use super::transaction::{Work, number, transact};
 use crate::engine::Engine;
 use crate::error::is_lock_error;
+use crate::idempotency::restored;
 
 /// Claims a key in a transaction in which nothing was done yet; `None` when the write is to be
 /// carried out.
@@ -48,6 +49,17 @@ pub(super) async fn claim<T>(
         }
         done => done.map(|_| None),
     }
+}
+
+/// What a row of [`Keys::find`] keeps; `None` when its time is over.
+fn kept(row: &MySqlRow) -> Result<Option<Kept>, sqlx::Error> {
+    if row.try_get::<i32, _>(0)? == 0 {
+        return Ok(None);
+    }
+    let headers: String = row.try_get(3)?;
+    restored(row.try_get(1)?, row.try_get(2)?, &headers, row.try_get(4)?)
+        .map(Some)
+        .ok_or_else(|| sqlx::Error::Decode("a stored answer is not valid".into()))
 }
 
 /// Does work in a transaction of its own, once if it has a key.

@@ -45,7 +45,7 @@ impl MySqlRows {
 
     /// Reads a document that is too large to be kept.
     async fn stream(&self, plan: &ReadPlan, encoding: Encoding) -> Result<RowsRead, StoreError> {
-        let mut lease = self.pool.begin(SNAPSHOT).await?;
+        let mut lease = self.pool.begin_shared(SNAPSHOT).await?;
         let engine = lease.server().engine;
         let watch = lease.watch();
         let (returned, total) = match watch.over(counts(&mut lease, engine, plan)).await {
@@ -71,7 +71,10 @@ impl MySqlRows {
                 Err(error) => Err(error.into()),
             };
             match outcome {
-                Ok(()) => lease.commit().await,
+                Ok(()) => {
+                    lease.finish().await;
+                    Ok(())
+                }
                 Err(body::Cut::Failed(error)) => Err(lease.fail(error)),
                 // Dropping the lease closes the connection, and with it the query.
                 Err(body::Cut::Gone) => Ok(()),
@@ -95,23 +98,38 @@ impl MySqlRows {
                 engine,
             };
             let Some((rows, bytes)) = related::first(&mut session, plan, encoding).await? else {
-                return Ok((None, counts(&mut lease, engine, plan).await?));
+                return Ok(None);
             };
-            let total = total(&mut lease, engine, plan, rows).await?;
-            Ok((Some(bytes), (rows, total)))
+            Ok(Some(RowsRead {
+                returned: rows,
+                total: total(&mut lease, engine, plan, rows).await?,
+                body: body::single(bytes),
+            }))
         });
-        let (small, (returned, total)) = match small.await {
-            Ok(outcome) => outcome,
+        let small = match small.await {
+            Ok(small) => small,
             Err(error) => return Err(lease.abort(error).await),
         };
-        if let Some(bytes) = small {
-            lease.commit().await?;
-            return Ok(RowsRead {
-                returned,
-                total,
-                body: body::single(bytes),
-            });
+        lease.finish().await;
+        match small {
+            Some(read) => Ok(read),
+            None => self.nested_stream(plan, encoding).await,
         }
+    }
+
+    /// The same as a document that is too large to be kept.
+    async fn nested_stream(
+        &self,
+        plan: &ReadPlan,
+        encoding: Encoding,
+    ) -> Result<RowsRead, StoreError> {
+        let mut lease = self.pool.begin_shared(SNAPSHOT).await?;
+        let engine = lease.server().engine;
+        let watch = lease.watch();
+        let (returned, total) = match watch.over(counts(&mut lease, engine, plan)).await {
+            Ok(counts) => counts,
+            Err(error) => return Err(lease.abort(error).await),
+        };
         let plan = plan.clone();
         let work = |sink| async move {
             let mut session = Session {
@@ -119,7 +137,10 @@ impl MySqlRows {
                 engine,
             };
             match related::pieces(&mut session, &plan, encoding, returned, &sink).await {
-                Ok(()) => lease.commit().await,
+                Ok(()) => {
+                    lease.finish().await;
+                    Ok(())
+                }
                 Err(body::Cut::Failed(error)) => Err(lease.fail(error)),
                 Err(body::Cut::Gone) => Ok(()),
             }

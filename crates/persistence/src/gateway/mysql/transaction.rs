@@ -76,6 +76,23 @@ pub(super) async fn autocommit(
     pool: &MySqlPool,
     statement: impl Fn(Engine) -> Statement,
 ) -> Result<MySqlQueryResult, StoreError> {
+    tried(pool, statement, false).await
+}
+
+/// The same for a statement that may be run twice: where the server closed an idle connection
+/// meanwhile, it is sent once more on another.
+pub(super) async fn autocommit_again(
+    pool: &MySqlPool,
+    statement: impl Fn(Engine) -> Statement,
+) -> Result<MySqlQueryResult, StoreError> {
+    tried(pool, statement, true).await
+}
+
+async fn tried(
+    pool: &MySqlPool,
+    statement: impl Fn(Engine) -> Statement,
+    mut again: bool,
+) -> Result<MySqlQueryResult, StoreError> {
     let mut tries = 1;
     loop {
         let mut lease = pool.get().await?;
@@ -83,6 +100,10 @@ pub(super) async fn autocommit(
         let watch = lease.watch();
         let outcome = watch.over(execute(&mut lease, &statement)).await;
         match outcome {
+            Err(error) if again && lease.is_stale(&error) => {
+                again = false;
+                continue;
+            }
             Err(error) if is_deadlock(&error) && tries < TRIES => drop(lease.end::<()>(Err(error))),
             outcome => return lease.end(outcome),
         }

@@ -1,16 +1,18 @@
 //! The pool of connections to a MySQL or MariaDB server.
 
-use std::io;
+use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 use tidegate_domain::error::StoreError;
 
 use super::exhausted;
+use super::home::Home;
+use super::homes::{Homes, Slot, Turn};
 use super::watch::Watch;
 use crate::engine::Server;
 use crate::error::store_error;
@@ -33,6 +35,12 @@ const SESSION: &str = "SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1, 
 /// servers and firewalls close idle ones.
 const RESTED: Duration = Duration::from_secs(30);
 
+/// What fits a TLS record of 16 KiB, with some room.
+const RECORD: usize = 15 * 1024;
+
+/// How long that may take.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
 /// How the pool reaches the server.
 #[derive(Debug, Clone)]
 pub struct MySqlPoolOptions {
@@ -50,16 +58,14 @@ pub struct MySqlPoolOptions {
 /// down at start, or goes away for a while, costs errors only as long as it is away.
 #[derive(Clone)]
 pub struct MySqlPool {
-    pool: managed::Pool<Sessions>,
+    homes: Homes<Session>,
+    sessions: Arc<Sessions>,
     acquire_timeout: Duration,
 }
 
 impl MySqlPool {
     /// A pool without any open connection.
-    ///
-    /// # Errors
-    /// `Internal` if the pool cannot be set up.
-    pub fn new(options: MySqlPoolOptions) -> Result<Self, StoreError> {
+    pub fn new(options: MySqlPoolOptions) -> Self {
         // The session is set up in one statement of our own instead of sqlx's.
         let connect = options
             .connect
@@ -67,41 +73,59 @@ impl MySqlPool {
             .no_engine_substitution(false)
             .timezone(None)
             .set_names(false);
-        let pool = managed::Pool::builder(Sessions {
-            connect: Arc::new(connect),
-            limit: options.statement_timeout,
-        })
-        .max_size(options.max_connections.max(1))
-        // The connection used last is the one least likely to have been closed, and those
-        // at the other end can rest.
-        .queue_mode(QueueMode::Lifo)
-        .build()
-        .map_err(|error| StoreError::Internal(error.into()))?;
-        Ok(Self {
-            pool,
+        Self {
+            homes: Homes::new(options.max_connections),
+            sessions: Arc::new(Sessions {
+                connect: Arc::new(connect),
+                limit: options.statement_timeout,
+            }),
             acquire_timeout: options.acquire_timeout,
-        })
+        }
     }
 
-    /// A connection, idle or new.
+    /// A connection, idle or new, for use on this thread.
     ///
     /// # Errors
     /// `Unavailable` when none comes free in time or the server cannot be reached, `Denied`
     /// when it refuses the account.
     pub async fn get(&self) -> Result<MySqlLease, StoreError> {
+        self.get_at(&self.home()).await
+    }
+
+    /// Where this thread's connections live.
+    fn home(&self) -> Home {
+        Home::here(self.homes.most())
+    }
+
+    async fn get_at(&self, home: &Home) -> Result<MySqlLease, StoreError> {
         let began = Instant::now();
-        let object = tokio::time::timeout(self.acquire_timeout, self.pool.get()).await;
-        acquired(began.elapsed(), object.is_ok());
-        let object = object
-            .map_err(|_| exhausted("no connection to the server came free in time"))?
-            .map_err(|error| match error {
-                PoolError::Backend(error) => store_error(error),
-                other => StoreError::Unavailable(other.to_string().into()),
-            })?;
-        Ok(MySqlLease {
-            object: Some(object),
-            pool: self.pool.clone(),
-        })
+        let found = tokio::time::timeout(self.acquire_timeout, self.find(home)).await;
+        acquired(began.elapsed(), found.is_ok());
+        found.map_err(|_| exhausted("no connection to the server came free in time"))?
+    }
+
+    async fn find(&self, home: &Home) -> Result<MySqlLease, StoreError> {
+        loop {
+            let turn = self.homes.take(home.id).await;
+            let turn = turn.map_err(|_| exhausted("the pool of connections was closed"))?;
+            let (session, slot, reused) = match turn {
+                Turn::Open(slot) => {
+                    let opened = home.within(self.sessions.open()).await;
+                    (opened.map_err(store_error)?, slot, false)
+                }
+                Turn::Idle(mut session, since, slot) => {
+                    if since.elapsed() >= RESTED && !session.answers().await {
+                        continue;
+                    }
+                    (session, slot, true)
+                }
+            };
+            return Ok(MySqlLease {
+                kept: Some((session, slot)),
+                reused,
+                pool: self.clone(),
+            });
+        }
     }
 
     /// A connection inside a transaction that `begin` opens. Where the server closed an idle
@@ -110,9 +134,21 @@ impl MySqlPool {
     /// # Errors
     /// As [`MySqlPool::get`], and what `begin` itself fails with.
     pub async fn begin(&self, begin: &'static str) -> Result<MySqlLease, StoreError> {
+        self.begin_at(&self.home(), begin).await
+    }
+
+    /// As [`MySqlPool::begin`], for use in a task of its own.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn begin_shared(&self, begin: &'static str) -> Result<MySqlLease, StoreError> {
+        self.begin_at(&Home::SHARED, begin).await
+    }
+
+    async fn begin_at(&self, home: &Home, begin: &'static str) -> Result<MySqlLease, StoreError> {
         let mut again = true;
         loop {
-            let mut lease = self.get().await?;
+            let mut lease = self.get_at(home).await?;
             let running = Running::of(begin);
             let outcome = lease.execute(sqlx::raw_sql(begin)).await;
             drop(running);
@@ -124,22 +160,32 @@ impl MySqlPool {
         }
     }
 
+    /// How large a statement of several rows may be. sqlx leaves Nagle's algorithm on: what is
+    /// sent in more than one TLS record waits for an acknowledgement, which peers delay by 40 ms.
+    pub(crate) fn piece(&self) -> usize {
+        let connect = &self.sessions.connect;
+        let plain = connect.get_socket().is_some()
+            || matches!(connect.get_ssl_mode(), MySqlSslMode::Disabled);
+        if plain { usize::MAX } else { RECORD }
+    }
+
     /// How many connections there are.
     pub(crate) fn status(&self) -> PoolStatus {
-        PoolStatus::of_managed(self.pool.status())
+        self.homes.status()
     }
 
     /// Closes all idle connections, and the others as they come back.
     pub fn close(&self) {
-        self.pool.close();
+        self.homes.close();
     }
 }
 
 /// A connection on loan. Dropping it closes the connection; [`MySqlLease::end`] gives it back.
 pub struct MySqlLease {
     // Empty only after `end`.
-    object: Option<Object<Sessions>>,
-    pool: managed::Pool<Sessions>,
+    kept: Option<(Session, Slot<Session>)>,
+    reused: bool,
+    pool: MySqlPool,
 }
 
 impl MySqlLease {
@@ -150,7 +196,7 @@ impl MySqlLease {
 
     /// Watches over statements on this connection.
     pub fn watch(&self) -> Watch {
-        let sessions = self.pool.manager();
+        let sessions = &self.pool.sessions;
         Watch::session(sessions.limit, &sessions.connect, self.session().id)
     }
 
@@ -163,8 +209,8 @@ impl MySqlLease {
     pub fn end<T>(mut self, outcome: Result<T, sqlx::Error>) -> Result<T, StoreError> {
         match outcome {
             Ok(value) => {
-                // Only this path, and a refused statement below, returns the object.
-                drop(self.object.take());
+                // Only this path, and a refused statement below, gives the connection back.
+                self.put_back();
                 Ok(value)
             }
             // The server answered with an error and waits for the next statement. After any
@@ -173,7 +219,7 @@ impl MySqlLease {
                 if is_broken(&error) {
                     self.forget_idle();
                 } else if matches!(error, sqlx::Error::Database(_)) {
-                    drop(self.object.take());
+                    self.put_back();
                 }
                 Err(store_error(error))
             }
@@ -213,11 +259,26 @@ impl MySqlLease {
         }
     }
 
+    /// Ends a transaction that only read, and the use. The server's answer is not waited for:
+    /// whoever uses the connection next reads it first.
+    pub(crate) async fn finish(mut self) {
+        let running = Running::new("commit");
+        let sent = {
+            let mut commit = self.execute(sqlx::raw_sql("COMMIT"));
+            poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await
+        };
+        drop(running);
+        // Nothing is lost where the server did not hear of it: it ends the transaction then.
+        if !matches!(sent, Poll::Ready(Err(_))) {
+            self.put_back();
+        }
+    }
+
     /// Rolls back and ends the use. A failure needs no word: the connection is closed then,
     /// which rolls back as well.
     pub async fn roll_back(mut self) {
         if self.execute("ROLLBACK").await.is_ok() {
-            drop(self.object.take());
+            self.put_back();
         }
     }
 
@@ -225,11 +286,7 @@ impl MySqlLease {
     /// the connection while it was idle, so that a caller who may repeat the statement should
     /// try once more on another one. Idle connections of the same age are given up.
     pub fn is_stale(&self, error: &sqlx::Error) -> bool {
-        let stale = is_broken(error)
-            && self
-                .object
-                .as_ref()
-                .is_some_and(|it| Object::metrics(it).recycle_count > 0);
+        let stale = self.reused && is_broken(error);
         if stale {
             self.forget_idle();
         }
@@ -238,16 +295,23 @@ impl MySqlLease {
 
     /// After one connection broke the others that are idle are most likely gone, too.
     fn forget_idle(&self) {
-        drop(self.pool.retain(|_, _| false));
+        self.pool.homes.forget_idle();
+    }
+
+    fn put_back(&mut self) {
+        if let Some((session, slot)) = self.kept.take() {
+            slot.put_back(session);
+        }
     }
 
     fn session(&self) -> &Session {
-        // The object is taken only by methods that consume the lease.
+        // The session is taken only by methods that consume the lease.
         #[expect(
             clippy::expect_used,
-            reason = "the object leaves only together with the lease"
+            reason = "the session leaves only together with the lease"
         )]
-        self.object.as_ref().expect("a lease holds its connection")
+        let (session, _) = self.kept.as_ref().expect("a lease holds its connection");
+        session
     }
 }
 
@@ -263,18 +327,10 @@ impl DerefMut for MySqlLease {
     fn deref_mut(&mut self) -> &mut MySqlConnection {
         #[expect(
             clippy::expect_used,
-            reason = "the object leaves only together with the lease"
+            reason = "the session leaves only together with the lease"
         )]
-        let session = self.object.as_mut().expect("a lease holds its connection");
+        let (session, _) = self.kept.as_mut().expect("a lease holds its connection");
         &mut session.connection
-    }
-}
-
-impl Drop for MySqlLease {
-    fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
-            drop(Object::take(object));
-        }
     }
 }
 
@@ -307,11 +363,8 @@ struct Sessions {
     limit: Option<Duration>,
 }
 
-impl managed::Manager for Sessions {
-    type Type = Session;
-    type Error = sqlx::Error;
-
-    async fn create(&self) -> Result<Session, sqlx::Error> {
+impl Sessions {
+    async fn open(&self) -> Result<Session, sqlx::Error> {
         let mut connection = self.connect.connect().await?;
         let rows = connection.fetch_all(sqlx::raw_sql(SESSION)).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
@@ -327,21 +380,12 @@ impl managed::Manager for Sessions {
             id,
         })
     }
+}
 
-    async fn recycle(
-        &self,
-        session: &mut Session,
-        metrics: &Metrics,
-    ) -> RecycleResult<sqlx::Error> {
-        if metrics.last_used() < RESTED {
-            return Ok(());
-        }
-        let ping = tokio::time::timeout(Duration::from_secs(2), session.connection.ping());
-        match ping.await {
-            Ok(answer) => answer.map_err(RecycleError::Backend),
-            Err(_) => Err(RecycleError::Backend(sqlx::Error::Io(
-                io::ErrorKind::TimedOut.into(),
-            ))),
-        }
+impl Session {
+    /// Whether the server still answers.
+    async fn answers(&mut self) -> bool {
+        let ping = tokio::time::timeout(SIGN_OF_LIFE, self.connection.ping());
+        matches!(ping.await, Ok(Ok(())))
     }
 }

@@ -1,4 +1,5 @@
-//! The connections to one SQLite file: a few that read and exactly one that writes.
+//! The connections to one SQLite file: those that read rows, a few that read whatever else there
+//! is, one that writes rows and one that writes the rest. Only one of the two writes at a time.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -11,15 +12,17 @@ use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleResu
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor};
 use tidegate_domain::error::StoreError;
-use tidegate_domain::gateway::value::decimal_cmp;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock as Gate};
+use tidegate_domain::request::Current;
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock as Gate};
 
 use super::super::once::{HIDDEN, OLD_HIDDEN, time_text};
-use super::super::rows::collect::time_order;
-use super::super::rows::json::{json_contains, json_order, json_overlaps};
-use super::exhausted;
+use super::super::rows::batch::Fault;
 use super::files::SqliteFilesOptions;
+use super::functions::with_functions;
+use super::local::{Local, LocalLease, Locals, Opening};
 use super::watch::{Deadline, Watch};
+use super::writer::{Kind, Pending, Writer};
+use super::{busy, exhausted};
 use crate::backup::{COPY, OPTIMIZE, path_text};
 use crate::error::store_error;
 use crate::measure::{PoolStatus, Running, acquired};
@@ -28,23 +31,14 @@ use crate::measure::{PoolStatus, Running, acquired};
 /// times a second.
 pub(crate) const STEPS: i32 = 100_000;
 
-/// Adds what the printer of SQL and the definitions of columns name.
-pub(crate) fn with_functions(options: SqliteConnectOptions) -> SqliteConnectOptions {
-    options
-        .collation("decimal", decimal_cmp)
-        .collation("time", time_order)
-        .collation("json", json_order)
-        .collation("json_contains", json_contains)
-        .collation("json_overlaps", json_overlaps)
-        .with_regexp()
-        // Statements may hold what nobody should read in a log.
-        .disable_statement_logging()
-}
-
 /// One database file.
 pub struct SqliteDatabase {
     readers: managed::Pool<Connections>,
     writer: managed::Pool<Connections>,
+    /// What reads rows.
+    locals: Arc<Locals>,
+    /// What writes rows.
+    row_writer: Arc<Writer>,
     connect: SqliteConnectOptions,
     acquire_timeout: Duration,
     // Read-locked by every connection that is on loan or still closing.
@@ -58,11 +52,18 @@ impl SqliteDatabase {
         create: bool,
         options: &SqliteFilesOptions,
     ) -> Result<Self, StoreError> {
+        let patience = options.acquire_timeout.min(Duration::from_secs(60));
+        let opening = Opening {
+            path: path.to_owned(),
+            reads: true,
+            busy: patience,
+            limit: options.statement_timeout,
+        };
         let connect = with_functions(SqliteConnectOptions::new())
             .filename(path)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(options.acquire_timeout.min(Duration::from_secs(60)));
+            .busy_timeout(patience);
         let pool = |connect: SqliteConnectOptions, size: usize| {
             let limit = options.statement_timeout;
             managed::Pool::builder(Connections { connect, limit })
@@ -72,8 +73,16 @@ impl SqliteDatabase {
                 .map_err(|error| StoreError::Internal(error.into()))
         };
         Ok(Self {
+            row_writer: Arc::new(Writer::new(Opening {
+                reads: false,
+                ..opening.clone()
+            })),
+            locals: Arc::new(Locals::new(opening, options.readers)),
             connect: connect.clone(),
-            readers: pool(connect.clone().pragma("query_only", "ON"), options.readers)?,
+            readers: pool(
+                connect.clone().pragma("query_only", "ON"),
+                options.readers.div_ceil(4).max(2),
+            )?,
             writer: pool(
                 connect
                     .create_if_missing(create)
@@ -92,12 +101,53 @@ impl SqliteDatabase {
         self.writer().await?.end(Ok(()))
     }
 
-    /// A connection that reads.
+    /// A connection that reads rows.
+    ///
+    /// # Errors
+    /// `Unavailable` when none comes free in time, `Missing` when the database was removed.
+    pub(crate) async fn local(&self) -> Result<LocalLease, StoreError> {
+        let began = Instant::now();
+        let wait = async {
+            let passage = self.enter().await?;
+            self.locals.lease(passage).await
+        };
+        let lease = tokio::time::timeout(self.acquire_timeout, wait).await;
+        acquired(began.elapsed(), lease.is_ok());
+        lease.unwrap_or_else(|_| Err(busy()))
+    }
+
+    /// Has rows written, with what else waits to be written. `work` may be called once more,
+    /// after what it did was undone.
+    ///
+    /// # Errors
+    /// `Missing` when the database was removed.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        kind: Kind,
+        work: impl FnMut(&mut Local) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<Pending<T>, StoreError> {
+        let entered = tokio::time::timeout(self.acquire_timeout, self.enter()).await;
+        let passage = entered.unwrap_or_else(|_| Err(busy()))?;
+        Ok(self
+            .row_writer
+            .write(kind, passage, self.acquire_timeout, work))
+    }
+
+    /// Comes in, unless the database was removed; keeps it there until it is dropped.
+    async fn enter(&self) -> Result<OwnedRwLockReadGuard<()>, StoreError> {
+        let passage = Arc::clone(&self.gate).read_owned().await;
+        if self.gone.load(Ordering::Acquire) {
+            return Err(StoreError::Missing { kind: "database" });
+        }
+        Ok(passage)
+    }
+
+    /// A connection for what is not rows, that reads.
     ///
     /// # Errors
     /// `Unavailable` when none comes free in time, `Missing` when the database was removed.
     pub async fn reader(&self) -> Result<SqliteLease, StoreError> {
-        self.lease(&self.readers).await
+        self.lease(&self.readers, false).await
     }
 
     /// The connection that writes, first come first served.
@@ -105,33 +155,43 @@ impl SqliteDatabase {
     /// # Errors
     /// `Unavailable` when it does not come free in time, `Missing` when the database was removed.
     pub async fn writer(&self) -> Result<SqliteLease, StoreError> {
-        self.lease(&self.writer).await
+        self.lease(&self.writer, true).await
     }
 
-    async fn lease(&self, pool: &managed::Pool<Connections>) -> Result<SqliteLease, StoreError> {
+    async fn lease(
+        &self,
+        pool: &managed::Pool<Connections>,
+        writes: bool,
+    ) -> Result<SqliteLease, StoreError> {
         let wait = async {
-            let passage = Arc::clone(&self.gate).read_owned().await;
-            if self.gone.load(Ordering::Acquire) {
-                return Err(StoreError::Missing { kind: "database" });
-            }
+            let passage = self.enter().await?;
+            let turn = if writes {
+                Some(self.row_writer.exclude().await)
+            } else {
+                None
+            };
             let object = pool.get().await.map_err(|error| match error {
                 PoolError::Backend(error) => store_error(error),
                 other => StoreError::Unavailable(other.to_string().into()),
             })?;
             Ok(SqliteLease {
-                held: Some((object, passage)),
+                held: Some((object, Passage(turn, passage))),
             })
         };
         let began = Instant::now();
         let lease = tokio::time::timeout(self.acquire_timeout, wait).await;
         acquired(began.elapsed(), lease.is_ok());
-        lease.unwrap_or_else(|_| Err(exhausted("no connection to the database came free in time")))
+        lease.unwrap_or_else(|_| Err(busy()))
     }
 
     /// How many connections there are.
     pub(super) fn status(&self) -> PoolStatus {
         let [readers, writer] = [self.readers.status(), self.writer.status()];
-        PoolStatus::of_managed(readers).and(PoolStatus::of_managed(writer))
+        self.locals
+            .status()
+            .and(self.row_writer.status())
+            .and(PoolStatus::of_managed(readers))
+            .and(PoolStatus::of_managed(writer))
     }
 
     /// Writes a copy into an empty file, on a connection of its own, so that neither readers nor
@@ -141,19 +201,16 @@ impl SqliteDatabase {
     /// What the engine says; `Missing` when the database was removed.
     pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         let text = path_text(path)?;
-        let passage = Arc::clone(&self.gate).read_owned().await;
-        if self.gone.load(Ordering::Acquire) {
-            return Err(StoreError::Missing { kind: "database" });
-        }
+        let passage = self.enter().await?;
         let (connect, to) = (self.connect.clone(), text.to_owned());
         // A caller that goes away does not end the statement, during which the database must stay.
-        let copying = tokio::spawn(async move {
+        let copying = tokio::spawn(Current::here().carry(Box::pin(async move {
             let mut connection = connect.connect().await?;
             let copied = sqlx::query(COPY).bind(to).execute(&mut connection).await;
             connection.close().await?;
             drop(passage);
             copied
-        });
+        })));
         let copied = copying
             .await
             .map_err(|error| StoreError::Internal(error.into()))?;
@@ -206,6 +263,8 @@ impl SqliteDatabase {
         let guard = tokio::time::timeout(wait, Arc::clone(&self.gate).write_owned())
             .await
             .map_err(|_| exhausted("the database is in use"))?;
+        self.locals.close();
+        self.row_writer.exclude().await.take();
         for pool in [&self.readers, &self.writer] {
             for open in pool.retain(|_, _| false).removed {
                 open.connection.close().await.map_err(store_error)?;
@@ -219,8 +278,14 @@ impl SqliteDatabase {
 /// [`SqliteLease::end`] gives it back.
 pub struct SqliteLease {
     // Empty only after `end`.
-    held: Option<(Object<Connections>, OwnedRwLockReadGuard<()>)>,
+    held: Option<(Object<Connections>, Passage)>,
 }
+
+/// What keeps the database there, and, for who writes, others from writing rows.
+struct Passage(
+    #[expect(dead_code, reason = "it is held")] Option<OwnedMutexGuard<Option<Local>>>,
+    #[expect(dead_code, reason = "it is held")] OwnedRwLockReadGuard<()>,
+);
 
 impl SqliteLease {
     /// Watches over statements on this connection.

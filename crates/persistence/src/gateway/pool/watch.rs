@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use tidegate_domain::error::StoreError;
+use tidegate_domain::request::Current;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -156,12 +157,12 @@ impl Drop for Abandoned {
         let (Some((connect, id)), Ok(runtime)) = (self.0.take(), Handle::try_current()) else {
             return;
         };
-        runtime.spawn(async move {
+        runtime.spawn(Current::here().carry(Box::pin(async move {
             // Mostly it is gone already, which is an error of no interest.
             if let Ok(Err(error)) = timeout(PATIENCE, end(&connect, "KILL", id)).await {
                 tracing::debug!(%error, "an abandoned session could not be ended");
             }
-        });
+        })));
     }
 }
 

@@ -13,6 +13,7 @@ use futures_util::stream;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::RowStream;
+use tidegate_domain::request::Current;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
@@ -30,6 +31,7 @@ pub(crate) enum Message {
 /// Where the task puts the pieces.
 pub(crate) struct Sink {
     channel: mpsc::Sender<Message>,
+    sent: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// How long a reader may take for a piece. A document holds a connection, of which there are
@@ -37,10 +39,24 @@ pub(crate) struct Sink {
 const READER_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Sink {
+    /// Calls this after each piece that was sent.
+    pub(crate) fn telling(self, sent: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            sent: Some(Box::new(sent)),
+            ..self
+        }
+    }
+
     /// Sends the next piece.
     pub(crate) async fn send(&self, message: Message) -> Result<(), Cut> {
         match tokio::time::timeout(READER_PATIENCE, self.channel.send(message)).await {
-            Ok(sent) => sent.map_err(|_| Cut::Gone),
+            Ok(Ok(())) => {
+                if let Some(sent) = &self.sent {
+                    sent();
+                }
+                Ok(())
+            }
+            Ok(Err(_)) => Err(Cut::Gone),
             // Not an error of the connection to the database, which can be used again.
             Err(_) => Err(Cut::Failed(sqlx::Error::Decode(
                 "the client stopped reading".into(),
@@ -63,12 +79,55 @@ impl From<sqlx::Error> for Cut {
     }
 }
 
+/// A document on its way into pieces.
+pub(crate) struct Pieces {
+    document: Document,
+    bytes: Vec<u8>,
+}
+
+impl Pieces {
+    // A row more than a piece fits in.
+    const ROOM: usize = PIECE + PIECE / 4;
+
+    /// A document without rows.
+    pub(crate) fn new(document: Document) -> Self {
+        let mut bytes = Vec::with_capacity(Self::ROOM);
+        document.open(&mut bytes);
+        Self { document, bytes }
+    }
+
+    /// Adds a row; gives a piece when it is full.
+    pub(crate) fn add<R: Reader>(
+        &mut self,
+        row: &R::Row,
+        reader: &mut R,
+    ) -> Result<Option<Message>, sqlx::Error> {
+        self.document.row(&mut self.bytes, row, reader)?;
+        Ok((self.bytes.len() >= PIECE).then(|| {
+            let piece = std::mem::replace(&mut self.bytes, Vec::with_capacity(Self::ROOM));
+            Message::Piece(piece.into())
+        }))
+    }
+
+    /// The last piece. There have to be `expected` rows, which the head of the answer has
+    /// promised.
+    pub(crate) fn finish(mut self, expected: u64) -> Result<Message, sqlx::Error> {
+        let rows = self.document.rows();
+        if rows != expected {
+            let message = format!("{rows} rows arrived where {expected} were counted");
+            return Err(sqlx::Error::Decode(message.into()));
+        }
+        self.document.close(&mut self.bytes);
+        Ok(Message::Piece(self.bytes.into()))
+    }
+}
+
 /// Reads all rows into pieces. There have to be `expected` of them, which the head of the
 /// answer has promised.
 pub(crate) async fn pieces<S, R>(
     mut rows: S,
     reader: &mut R,
-    mut document: Document,
+    document: Document,
     expected: u64,
     sink: &Sink,
 ) -> Result<(), Cut>
@@ -76,26 +135,13 @@ where
     S: Stream<Item = Result<R::Row, sqlx::Error>> + Unpin,
     R: Reader,
 {
-    let room = PIECE + PIECE / 4;
-    let mut bytes = Vec::with_capacity(room);
-    document.open(&mut bytes);
+    let mut pieces = Pieces::new(document);
     while let Some(row) = rows.try_next().await? {
-        document.row(&mut bytes, &row, reader)?;
-        if bytes.len() >= PIECE {
-            let piece = std::mem::replace(&mut bytes, Vec::with_capacity(room));
-            sink.send(Message::Piece(piece.into())).await?;
+        if let Some(piece) = pieces.add(&row, reader)? {
+            sink.send(piece).await?;
         }
     }
-    if document.rows() != expected {
-        let message = format!(
-            "{} rows arrived where {expected} were counted",
-            document.rows()
-        );
-        return Err(Cut::Failed(sqlx::Error::Decode(message.into())));
-    }
-    document.close(&mut bytes);
-    sink.send(Message::Piece(bytes.into())).await?;
-    Ok(())
+    sink.send(pieces.finish(expected)?).await
 }
 
 /// Runs `work` as a task and gives its document as soon as its first piece is there. `work`
@@ -111,6 +157,7 @@ where
     let (channel, mut messages) = mpsc::channel(2);
     let work = work(Sink {
         channel: channel.clone(),
+        sent: None,
     });
     let task = async move {
         let outcome = tokio::select! {
@@ -121,7 +168,7 @@ where
         // Nobody is left to be told when this fails.
         let _ = channel.send(last).await;
     };
-    tokio::spawn(task.in_current_span());
+    tokio::spawn(Current::here().carry(Box::pin(task.in_current_span())));
     let first = match messages.recv().await {
         Some(Message::Piece(piece)) => piece,
         Some(Message::Failed(error)) => return Err(error),

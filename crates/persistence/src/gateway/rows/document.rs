@@ -68,7 +68,12 @@ impl Document {
 
     /// A document of a node's rows.
     pub(crate) fn of(engine: Engine, encoding: Encoding, node: &Node, zone: Option<Zone>) -> Self {
-        let names = node.members().iter().map(Member::name);
+        // In JSON the shape writes the names.
+        let names = match encoding {
+            Encoding::Json => &[],
+            Encoding::Csv => node.members(),
+        };
+        let names = names.iter().map(Member::name);
         Self {
             shape: Some(Shape::new(engine, node, zone)),
             ..Self::new(encoding, names)
@@ -190,7 +195,7 @@ impl Document {
 }
 
 /// Writes a value as JSON.
-pub(super) fn json(out: &mut Vec<u8>, field: &Field<'_>) {
+pub(crate) fn json(out: &mut Vec<u8>, field: &Field<'_>) {
     match field {
         Field::Null => out.extend_from_slice(b"null"),
         Field::Bool(true) => out.extend_from_slice(b"true"),
@@ -239,8 +244,13 @@ fn plain(out: &mut Vec<u8>, field: &Field<'_>) {
     match field {
         Field::Null => {}
         Field::Bool(truth) => out.push(if *truth { b't' } else { b'f' }),
-        Field::Int(number) => display(out, number),
-        Field::UInt(number) => display(out, number),
+        Field::Int(number) => {
+            if *number < 0 {
+                out.push(b'-');
+            }
+            digits(out, number.unsigned_abs());
+        }
+        Field::UInt(number) => digits(out, *number),
         Field::Float(number) => floating(out, number, f64::from(*number)),
         Field::Double(number) => floating(out, number, *number),
         Field::Decimal(digits) => out.extend_from_slice(digits.as_bytes()),
@@ -261,6 +271,22 @@ fn plain(out: &mut Vec<u8>, field: &Field<'_>) {
             }));
         }
     }
+}
+
+/// A whole number.
+pub(crate) fn digits(out: &mut Vec<u8>, mut number: u64) {
+    let mut room = [0; 20];
+    let mut start = room.len();
+    for digit in room.iter_mut().rev() {
+        // The remainder is one digit.
+        *digit = b'0' + (number % 10) as u8;
+        start -= 1;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&room[start..]);
 }
 
 fn display(out: &mut Vec<u8>, value: &impl Display) {
@@ -310,14 +336,27 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// Which bytes a JSON text escapes.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        escaped[control] = true;
+        control += 1;
+    }
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped
+};
+
 /// A text in JSON's quotes.
-pub(super) fn json_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn json_text(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut written = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| ESCAPED[usize::from(*byte)]) {
+        out.extend_from_slice(&rest[..at]);
+        let escape: &[u8] = match rest[at] {
             b'"' => b"\\\"",
             b'\\' => b"\\\\",
             b'\n' => b"\\n",
@@ -325,19 +364,15 @@ pub(super) fn json_text(out: &mut Vec<u8>, text: &str) {
             b'\t' => b"\\t",
             0x08 => b"\\b",
             0x0c => b"\\f",
-            0..0x20 => b"",
-            _ => continue,
+            _ => b"\\u00",
         };
-        out.extend_from_slice(&bytes[written..at]);
-        if escape.is_empty() {
-            out.extend_from_slice(b"\\u00");
-            hex(out, &[*byte]);
-        } else {
-            out.extend_from_slice(escape);
+        out.extend_from_slice(escape);
+        if escape.len() > 2 {
+            hex(out, &rest[at..=at]);
         }
-        written = at + 1;
+        rest = &rest[at + 1..];
     }
-    out.extend_from_slice(&bytes[written..]);
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

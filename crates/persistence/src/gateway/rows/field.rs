@@ -8,6 +8,8 @@ use std::fmt::{self, Write as _};
 use tidegate_domain::gateway::column_type::ColumnType;
 use tidegate_domain::gateway::value::{Value, decimal_cmp};
 
+use super::document::json;
+
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Field<'a> {
@@ -40,13 +42,22 @@ pub(crate) enum Field<'a> {
 /// Reads the values of an engine's rows.
 pub(crate) trait Reader: Send {
     /// The engine's rows.
-    type Row: Send + Sync;
+    type Row;
 
     /// The value of the column at this place of the select.
     ///
     /// # Errors
     /// A value of a type that is not known.
     fn field<'r>(&mut self, row: &'r Self::Row, at: usize) -> Result<Field<'r>, sqlx::Error>;
+
+    /// Writes the value of the column at this place of the select as JSON.
+    ///
+    /// # Errors
+    /// A value of a type that is not known.
+    fn json(&mut self, out: &mut Vec<u8>, row: &Self::Row, at: usize) -> Result<(), sqlx::Error> {
+        json(out, &self.field(row, at)?);
+        Ok(())
+    }
 
     /// The number that a `COUNT(*)` at this place of the select gave.
     ///
@@ -124,10 +135,16 @@ impl Field<'_> {
 /// at the end of a fraction, and an offset for an instant. What does not look like one is a
 /// text (SQLite holds anything).
 pub(crate) fn moment<'a>(column_type: &ColumnType, text: &'a str) -> Field<'a> {
-    let shape = text.bytes().all(|byte| {
-        byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b' ' | b'T' | b'+' | b'Z')
-    });
-    if !shape || text.is_empty() || text.len() > 40 {
+    let (mut fraction, mut space) = (false, None);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' | b'-' | b':' | b'T' | b'+' | b'Z' => {}
+            b'.' => fraction = true,
+            b' ' => space = space.or(Some(at)),
+            _ => return Field::Text(Cow::Borrowed(text)),
+        }
+    }
+    if text.is_empty() || text.len() > 40 {
         return Field::Text(Cow::Borrowed(text));
     }
     let (text, zone) = match column_type {
@@ -139,17 +156,25 @@ pub(crate) fn moment<'a>(column_type: &ColumnType, text: &'a str) -> Field<'a> {
         ),
         _ => (text, ""),
     };
-    let text = if text.contains('.') {
+    let text = if fraction {
         text.trim_end_matches('0').trim_end_matches('.')
     } else {
         text
     };
     let mut moment = Short::default();
-    // What does not fit the room was refused by its length above.
-    let _ = match text.split_once(' ') {
-        Some((date, time)) => write!(moment, "{date}T{time}{zone}"),
-        None => write!(moment, "{text}{zone}"),
+    let mut add = |text| {
+        // What does not fit the room was refused by its length above.
+        let _ = moment.write_str(text);
     };
+    match space.and_then(|at| text.split_at_checked(at)) {
+        Some((date, time)) => {
+            add(date);
+            add("T");
+            add(time.get(1..).unwrap_or_default());
+        }
+        None => add(text),
+    }
+    add(zone);
     Field::Moment(moment)
 }
 
@@ -192,12 +217,29 @@ impl Short {
 
     /// Adds a number with at least so many digits.
     pub(crate) fn number(&mut self, number: u32, digits: u32) {
+        if number < 100 && digits == 2 {
+            return self.pair(number);
+        }
+        if (number < 10_000 && digits == 4) || (number < 1_000_000 && digits == 6) {
+            if digits == 6 {
+                self.pair(number / 10_000);
+            }
+            self.pair(number / 100 % 100);
+            return self.pair(number % 100);
+        }
         let mut power = 10_u32.pow(digits.max(number.checked_ilog10().unwrap_or(0) + 1) - 1);
         while power > 0 {
             // A digit, so that it fits.
             self.push(b'0' + u8::try_from(number / power % 10).unwrap_or(0));
             power /= 10;
         }
+    }
+
+    /// Adds two digits.
+    fn pair(&mut self, number: u32) {
+        // Digits, so that they fit.
+        self.push(b'0' + (number / 10 % 10) as u8);
+        self.push(b'0' + (number % 10) as u8);
     }
 
     /// Adds microseconds as a fraction without zeros at its end; nothing for none.

@@ -42,36 +42,72 @@ pub(super) struct Whole {
     pub(super) bytes: Vec<u8>,
 }
 
+/// A document that is read as a whole, as long as it stays small.
+pub(super) struct Building {
+    document: Document,
+    // Whether the column after the shown ones is the number of all rows.
+    counted: bool,
+    total: Option<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Building {
+    /// A document without rows. With `counted` the column after the shown ones is the number of
+    /// all rows.
+    pub(super) fn new(document: Document, counted: bool) -> Self {
+        let mut bytes = Vec::with_capacity(4096);
+        document.open(&mut bytes);
+        Self {
+            document,
+            counted,
+            total: None,
+            bytes,
+        }
+    }
+
+    /// Adds a row; false when the document grew too large with it.
+    pub(super) fn add<R: Reader>(
+        &mut self,
+        row: &R::Row,
+        reader: &mut R,
+    ) -> Result<bool, sqlx::Error> {
+        self.document.row(&mut self.bytes, row, reader)?;
+        if self.counted && self.total.is_none() {
+            self.total = Some(reader.number(row, self.document.columns())?);
+        }
+        Ok(self.bytes.len() <= WHOLE)
+    }
+
+    /// The document.
+    pub(super) fn finish(mut self) -> Whole {
+        self.document.close(&mut self.bytes);
+        Whole {
+            rows: self.document.rows(),
+            counted: self.total,
+            bytes: self.bytes,
+        }
+    }
+}
+
 /// Reads all rows into a document; `None` when it grew too large and the rest was left
 /// unread. With `counted` the column after the shown ones is the number of all rows.
 pub(super) async fn whole<S, R>(
     mut rows: S,
     reader: &mut R,
-    mut document: Document,
+    document: Document,
     counted: bool,
 ) -> Result<Option<Whole>, sqlx::Error>
 where
     S: Stream<Item = Result<R::Row, sqlx::Error>> + Unpin,
     R: Reader,
 {
-    let mut total = None;
-    let mut bytes = Vec::with_capacity(4096);
-    document.open(&mut bytes);
+    let mut building = Building::new(document, counted);
     while let Some(row) = rows.try_next().await? {
-        document.row(&mut bytes, &row, reader)?;
-        if counted && total.is_none() {
-            total = Some(reader.number(&row, document.columns())?);
-        }
-        if bytes.len() > WHOLE {
+        if !building.add(&row, reader)? {
             return Ok(None);
         }
     }
-    document.close(&mut bytes);
-    Ok(Some(Whole {
-        rows: document.rows(),
-        counted: total,
-        bytes,
-    }))
+    Ok(Some(building.finish()))
 }
 
 /// Whether a read is likely to give so many rows that its document has to be streamed.

@@ -35,7 +35,7 @@ const PLACEHOLDERS: usize = 16_384;
 /// A connection on which statements run one after the other.
 pub(crate) trait Session: Send {
     /// Reads its rows.
-    type Reader: Reader;
+    type Reader: Reader<Row: Send + Sync>;
 
     /// The engine at the other end.
     fn engine(&self) -> Engine;
@@ -104,9 +104,9 @@ async fn fetch<S: Session>(
     for rows in rows.chunks(portion) {
         let below = below(session, node, &inner, rows, &mut reader).await?;
         for row in rows {
-            let key = shape::key(0..child.parent().len(), row, &mut reader)?;
+            let key = shape::key_text(0..child.parent().len(), row, &mut reader)?;
             // A collation may find keys that are equal only to itself.
-            if let Some((key, _)) = key.filter(|(key, _)| wanted.contains_key(key)) {
+            if let Some(key) = key.filter(|key| wanted.contains_key(key)) {
                 shape.add(at, found, key, &inner, row, &mut reader, &below)?;
             }
         }

@@ -41,6 +41,8 @@ struct Shown {
     column: usize,
     finish: Finish,
     cast: Option<ColumnType>,
+    /// Whether it is shown as the engine gives it.
+    as_is: bool,
 }
 
 /// What is made of related rows.
@@ -200,6 +202,9 @@ impl Shape {
         below: &[Found],
     ) -> Result<(), sqlx::Error> {
         match part {
+            Part::Value(shown) if shown.as_is && self.zone.is_none() => {
+                reader.json(out, row, shown.column)?;
+            }
             Part::Value(shown) => json(out, &self.field(shown, row, reader)?),
             Part::Object { present, members } => match reader.field(row, *present)? {
                 Field::Null | Field::Bool(false) | Field::Int(0) | Field::UInt(0) => {
@@ -209,9 +214,14 @@ impl Shape {
             },
             Part::Related { child, wish } => {
                 out.push(b'[');
-                let key = self.key(*child, row, reader)?;
+                let columns = self
+                    .children
+                    .get(*child)
+                    .map(|(columns, _)| columns.as_slice());
+                let columns = columns.unwrap_or_default().iter().copied();
+                let key = key_text(columns, row, reader)?;
                 if let Some(found) = below.get(*child) {
-                    let made = key.and_then(|(key, _)| found.rows.get(&key));
+                    let made = key.and_then(|key| found.rows.get(&key));
                     if let Some(inside) = made.unwrap_or(&found.none).get(*wish) {
                         out.extend_from_slice(inside);
                     }
@@ -304,6 +314,24 @@ pub(crate) fn key<R: Reader>(
     Ok(Some((bytes, values)))
 }
 
+/// The key in these columns of a row, without its values.
+pub(crate) fn key_text<R: Reader>(
+    columns: impl Iterator<Item = usize>,
+    row: &R::Row,
+    reader: &mut R,
+) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    let mut bytes = Vec::with_capacity(24);
+    for column in columns {
+        let field = reader.field(row, column)?;
+        if field == Field::Null {
+            return Ok(None);
+        }
+        json(&mut bytes, &field);
+        bytes.push(b',');
+    }
+    Ok(Some(bytes))
+}
+
 fn members(
     engine: Engine,
     columns: &[Scalar],
@@ -359,11 +387,14 @@ fn shown(
         matches!(it.kind(), ScalarKind::Cast(_))
             && matches!(sql::aggregate_of(it).kind(), ScalarKind::Aggregate(..))
     });
+    let finish = value.map_or(Finish::None, |it| sql::finish(engine, it));
+    let cast = cast.or(within.map(Scalar::column_type));
     Shown {
         name: name.to_owned(),
         column,
-        finish: value.map_or(Finish::None, |it| sql::finish(engine, it)),
-        cast: cast.or(within.map(Scalar::column_type)).cloned(),
+        finish,
+        as_is: finish == Finish::None && cast.is_none(),
+        cast: cast.cloned(),
     }
 }
 

@@ -1,12 +1,11 @@
 //! Rows on SQLite: inserting, on the one connection that may.
 //!
-//! A single statement is a transaction by itself; more of them begin as writers.
+//! A few rows that are all there are written with others that come at the same time; for those that
+//! arrive for a while there is a transaction of their own.
 
-use std::borrow::Cow;
+use std::collections::HashSet;
 
-use futures_util::TryStreamExt as _;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{AssertSqlSafe, Executor};
+use rusqlite::{CachedStatement, Connection};
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::{Encoding, RowInput, Written};
 use tidegate_domain::gateway::value::Value;
@@ -14,24 +13,26 @@ use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::query::change::Resolution;
 use tidegate_domain::query::plan::{Cell, InsertPlan};
 
-use super::super::pool::{SqliteDatabase, Watch};
-use super::super::rows::batch::{Batches, Fault, Row, is_repeated};
+use super::super::pool::{Local, SqliteDatabase};
+use super::super::rows::batch::{Batches, Fault, Row};
 use super::super::rows::field::{Field, Reader as _};
 use super::super::rows::meeting::{Meeting, Met};
 use super::super::rows::showing::{Showing, nothing, told_apart};
 use super::super::sql::{self, Lock, OnKey};
-use super::fields::{Columns, bind};
-use super::once::{keep, repeated};
-use super::rows::{fetch, types};
+use super::fields::{Columns, bound};
+use super::once::{Heard, Word, carry_out};
+use super::rows::types;
+use super::run;
 use super::show;
-use super::write::{begin, settle};
+use super::write::kind;
 use crate::engine::Engine;
+use crate::error::local::engine;
 use crate::measure::Running;
 
 /// SQLite's own limit.
 const PLACEHOLDERS: usize = 32_766;
-/// How many rows one statement inserts at most.
-const ROWS: usize = 256;
+/// How many rows are handed to the thread that writes at a time.
+const ROWS: usize = 1024;
 
 /// Inserts the rows of an input.
 pub(super) async fn insert(
@@ -41,10 +42,7 @@ pub(super) async fn insert(
     encoding: Encoding,
     once: Option<&Once<'_, Written>>,
 ) -> Result<Outcome<Written>, StoreError> {
-    // A statement without columns inserts one row of defaults.
-    let rows = if plan.columns().is_empty() { 1 } else { ROWS };
-    let mut batches = Batches::new(input, plan.columns().len(), PLACEHOLDERS, rows, true);
-    let mut inserting = Inserting::new(plan, encoding);
+    let mut batches = Batches::new(input, plan.columns().len(), PLACEHOLDERS, ROWS, true);
     let (first, second) = (batches.next().await?, batches.next().await?);
     if first.is_none() && once.is_none() {
         plan.ending().check(0)?;
@@ -56,45 +54,50 @@ pub(super) async fn insert(
                 .map(|returning| nothing(returning, encoding)),
         }));
     }
-    if once.is_none()
-        && let (Some(batch), None, true) = (&first, &second, inserting.is_plain())
-    {
-        let mut lease = database.writer().await?;
-        let watch = lease.watch();
-        let outcome = watch
-            .over(inserting.add_new(&mut lease, batch.clone(), None))
-            .await;
-        lease.end(outcome)?;
-        return Ok(Outcome::Done(inserting.plainly()));
+    let (ending, all) = (plan.ending(), second.is_none());
+    let begun: Vec<_> = [first, second].into_iter().flatten().collect();
+    let kind = kind(true, plan.returning(), ending);
+    let plan = plan.clone();
+    if all && once.is_none() {
+        let work = move |local: &mut Local| {
+            let mut inserting = Inserting::new(&plan, encoding);
+            for batch in &begun {
+                inserting.add(&local.connection, batch)?;
+            }
+            inserting.finish(&mut local.connection)
+        };
+        let written = database.write(kind, work).await?;
+        return written.outcome().await.map(Outcome::Done);
     }
-    let begun = [first, second].into_iter().flatten();
-    let mut lease = begin(database).await?;
-    let watch = lease.watch();
-    let outcome = streamed(&mut lease, &watch, inserting, begun, batches, once).await;
-    settle(lease, outcome, plan.ending().rollback).await
+    let work = move |local: &mut Local, heard: &mut Heard| {
+        let mut inserting = Inserting::new(&plan, encoding);
+        for batch in &begun {
+            local.within(|connection| inserting.add(connection, batch))?;
+        }
+        // How fast they arrive is up to the client.
+        while let Some(batch) = heard.rows()? {
+            local.within(|connection| inserting.add(connection, &batch))?;
+        }
+        local.within(|connection| inserting.finish(connection))
+    };
+    let feed = |say: tokio::sync::mpsc::Sender<Word>| async move {
+        while let Some(batch) = batches.next().await? {
+            if say.send(Word::Rows(batch)).await.is_err() {
+                // The thread tells why it takes no more.
+                return Ok(());
+            }
+        }
+        let _ = say.send(Word::End).await;
+        Ok(())
+    };
+    carry_out(database, once, ending.rollback, work, feed).await
 }
 
-/// Inserts rows as they arrive, after those that did. How fast they arrive is up to the client.
-async fn streamed(
-    connection: &mut SqliteConnection,
-    watch: &Watch,
-    mut inserting: Inserting<'_>,
-    begun: impl Iterator<Item = Vec<Row>>,
-    mut batches: Batches<'_>,
-    once: Option<&Once<'_, Written>>,
-) -> Result<Outcome<Written>, Fault> {
-    if let Some(kept) = repeated(connection, once).await? {
-        return Ok(Outcome::Repeated(kept));
-    }
-    for batch in begun {
-        watch.over(inserting.add(connection, batch)).await?;
-    }
-    while let Some(batch) = batches.next().await? {
-        watch.over(inserting.add(connection, batch)).await?;
-    }
-    let written = watch.over(inserting.finish(connection)).await?;
-    keep(connection, once, &written).await?;
-    Ok(Outcome::Done(written))
+/// Whether rows of one statement may refer to one another, so that their order does not matter.
+fn refers_to_itself(plan: &InsertPlan) -> bool {
+    let table = plan.table();
+    let mut keys = table.foreign_keys.iter();
+    keys.any(|key| key.references.eq_ignore_ascii_case(&table.name))
 }
 
 /// An insert under way.
@@ -121,56 +124,33 @@ impl<'p> Inserting<'p> {
         }
     }
 
-    /// Whether one statement is all there is to do.
-    fn is_plain(&self) -> bool {
-        self.meeting.is_none()
-            && self.plan.ending().is_plain()
-            && !matches!(self.shown, Some(Showing::Keys(_)))
-    }
-
-    /// What came of it where that is so.
-    fn plainly(self) -> Written {
-        Written {
-            rows: self.rows,
-            inserted: self.rows,
-            representation: match self.shown {
-                Some(Showing::Columns(collected)) => Some(collected.finish()),
-                _ => None,
-            },
-        }
-    }
-
     /// What came of it, unless the request does not want as much.
-    async fn finish(self, connection: &mut SqliteConnection) -> Result<Written, Fault> {
+    fn finish(self, connection: &mut Connection) -> Result<Written, Fault> {
         self.plan
             .ending()
             .check(self.rows)
             .map_err(StoreError::from)?;
         let representation = match self.shown {
-            Some(showing) => Some(show::document(connection, showing, self.encoding).await?),
+            Some(showing) => Some(show::document(connection, showing, self.encoding)?),
             None => None,
         };
         Ok(Written {
             rows: self.rows,
-            inserted: self.rows - self.merged,
+            inserted: self.rows.saturating_sub(self.merged),
             representation,
         })
     }
 
-    async fn add(
-        &mut self,
-        connection: &mut SqliteConnection,
-        rows: Vec<Row>,
-    ) -> Result<(), Fault> {
+    fn add(&mut self, connection: &Connection, rows: &[Row]) -> Result<(), Fault> {
         let Some(meeting) = &mut self.meeting else {
-            return Ok(self.add_new(connection, rows, None).await?);
+            return Ok(self.add_new(connection, rows, None)?);
         };
-        let met = meeting.of_rows(&rows).map_err(StoreError::from)?;
+        let met = meeting.of_rows(rows).map_err(StoreError::from)?;
         let conflict = meeting.conflict();
         let key = conflict.key();
         if conflict.resolution() == Resolution::Ignore {
             let take = OnKey { key, take: &[] };
-            return Ok(self.add_new(connection, rows, Some(take)).await?);
+            return Ok(self.add_new(connection, rows, Some(take))?);
         }
         let keys: Vec<Vec<Value>> = (met.into_iter())
             .filter_map(|met| match met {
@@ -182,70 +162,80 @@ impl<'p> Inserting<'p> {
             .flat_map(|row| meeting.taken(row))
             .map(|(column, _)| column)
             .collect();
-        self.merged += there(connection, self.plan, key, &keys).await?;
+        // A list of keys nests as deep as it is long.
+        let most = 256.min(PLACEHOLDERS / key.len().max(1));
+        for keys in keys.chunks(most) {
+            self.merged += there(connection, self.plan, key, keys)?;
+        }
         let take = OnKey { key, take: &take };
-        Ok(self.add_new(connection, rows, Some(take)).await?)
+        Ok(self.add_new(connection, rows, Some(take))?)
     }
 
     /// Inserts rows whose defaults are in the same columns. SQLite has no word for a
     /// default, so those columns are left out.
-    async fn add_new(
+    fn add_new(
         &mut self,
-        connection: &mut SqliteConnection,
-        rows: Vec<Row>,
+        connection: &Connection,
+        rows: &[Row],
         on_key: Option<OnKey<'_>>,
     ) -> Result<(), sqlx::Error> {
-        let given: Vec<bool> = rows.first().map_or_else(Vec::new, |row| {
-            row.iter().map(|cell| *cell != Cell::Default).collect()
-        });
-        let columns: Vec<usize> = self
-            .plan
-            .columns()
-            .iter()
-            .zip(&given)
-            .filter(|(_, given)| **given)
+        let Some(first) = rows.first() else {
+            return Ok(());
+        };
+        let columns: Vec<usize> = (self.plan.columns().iter().zip(first))
+            .filter(|(_, cell)| **cell != Cell::Default)
             .map(|(column, _)| *column)
             .collect();
-        if columns.is_empty() && rows.len() > 1 {
-            // Rows of defaults alone have no list form.
-            for row in rows {
-                Box::pin(self.add_new(connection, vec![row], on_key)).await?;
-            }
-            return Ok(());
-        }
-        let count = rows.len();
-        let mut arguments = SqliteArguments::default();
-        for row in rows {
-            for (at, cell) in row.into_iter().enumerate() {
-                if let (Cell::Value(value), Some(column)) = (cell, self.plan.column(at)) {
-                    let changed = match sql::stored(Engine::Sqlite, column, &value) {
-                        Cow::Owned(changed) => Some(changed),
-                        Cow::Borrowed(_) => None,
-                    };
-                    bind(&mut arguments, changed.unwrap_or(value))?;
-                }
-            }
-        }
-        let returning = self.shown.as_ref().map_or(&[][..], Showing::columns);
+        // Every row by the same statement, which is short; there is no way to save. Rows of
+        // defaults alone have no list form.
+        let together = if refers_to_itself(self.plan) && !columns.is_empty() {
+            rows.len()
+        } else {
+            1
+        };
         let all = vec![true; columns.len()];
         let text = sql::insert_or(
             Engine::Sqlite,
             self.plan.table(),
             &columns,
-            &vec![all.as_slice(); count],
+            &vec![all.as_slice(); together],
             on_key,
-            returning,
+            self.shown.as_ref().map_or(&[][..], Showing::columns),
         );
-        let query = sqlx::query_with(AssertSqlSafe(text), arguments).persistent(is_repeated(count));
         let _running = Running::new("insert");
+        let mut statement = connection.prepare_cached(&text).map_err(engine)?;
+        for rows in rows.chunks(together) {
+            self.insert(connection, &mut statement, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts the rows of one statement.
+    fn insert(
+        &mut self,
+        connection: &Connection,
+        statement: &mut CachedStatement<'_>,
+        rows: &[Row],
+    ) -> Result<(), sqlx::Error> {
+        let values = rows.iter().flat_map(|row| row.iter().enumerate());
+        let mut place = 0;
+        for (at, cell) in values {
+            if let (Cell::Value(value), Some(column)) = (cell, self.plan.column(at)) {
+                place += 1;
+                let value = sql::stored(Engine::Sqlite, column, value);
+                let bound = statement.raw_bind_parameter(place, bound(&value));
+                bound.map_err(engine)?;
+            }
+        }
         let Some(shown) = &mut self.shown else {
-            self.rows += connection.execute(query).await?.rows_affected();
+            statement.raw_execute().map_err(engine)?;
+            self.rows += connection.changes();
             return Ok(());
         };
+        let mut inserted = statement.raw_query();
         let mut reader = Columns::new(types(self.plan.table(), shown.columns()));
-        let mut inserted = query.fetch(connection);
-        while let Some(row) = inserted.try_next().await? {
-            shown.add(shown.len(), |at| reader.field(&row, at))?;
+        while let Some(row) = inserted.next().map_err(engine)? {
+            shown.add(shown.len(), |at| reader.field(row, at))?;
             self.rows += 1;
         }
         Ok(())
@@ -253,8 +243,8 @@ impl<'p> Inserting<'p> {
 }
 
 /// How many rows are there with these keys. There is one writer, so it stays true.
-async fn there(
-    connection: &mut SqliteConnection,
+fn there(
+    connection: &Connection,
     plan: &InsertPlan,
     key: &[usize],
     keys: &[Vec<Value>],
@@ -265,8 +255,8 @@ async fn there(
     let table = plan.table();
     let statement = sql::select_by_keys(Engine::Sqlite, table, key, key, keys, Lock::Update);
     let mut reader = Columns::new(types(table, key));
-    let mut found = std::collections::HashSet::new();
-    for row in fetch(connection, statement).await? {
+    let mut found = HashSet::new();
+    for row in run::rows(connection, &statement)? {
         let values = (0..key.len())
             .map(|at| reader.field(&row, at).map(Field::into_value))
             .collect::<Result<Vec<_>, _>>()?;

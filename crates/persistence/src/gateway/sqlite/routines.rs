@@ -72,7 +72,7 @@ impl SqliteRoutines {
         &self,
         connection: &mut SqliteConnection,
         call: &Call<'_>,
-    ) -> Result<ResultSet<Columns>, Stop> {
+    ) -> Result<ResultSet<Columns<SqliteRow>>, Stop> {
         let statement = self
             .statements_of(&call.schema.name)
             .find(|it| it.name == call.routine.name)

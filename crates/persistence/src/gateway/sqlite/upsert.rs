@@ -1,6 +1,8 @@
 //! Rows on SQLite: inserting or changing by primary key, on the one connection that may.
 
-use sqlx::sqlite::SqliteConnection;
+use std::future::ready;
+
+use rusqlite::Connection;
 use tidegate_domain::error::StoreError;
 use tidegate_domain::gateway::port::Upserted;
 use tidegate_domain::gateway::schema::Table;
@@ -8,15 +10,16 @@ use tidegate_domain::gateway::value::Value;
 use tidegate_domain::idempotency::{Once, Outcome};
 use tidegate_domain::query::plan::UpsertPlan;
 
-use super::super::pool::SqliteDatabase;
+use super::super::pool::{Kind, Local, Pace, SqliteDatabase};
 use super::super::rows::batch::Fault;
 use super::super::rows::field::{Field, Reader as _};
 use super::super::rows::keyed::{Keyed, keyed};
 use super::super::sql::{self, Lock, Statement};
 use super::fields::Columns;
-use super::once::{keep, repeated};
-use super::rows::{execute, fetch, types};
-use super::write::{begin, settle};
+use super::once::carry_out;
+use super::rows::types;
+use super::run::{execute, rows};
+use super::write::FEW;
 use crate::engine::Engine;
 
 /// Stores rows by primary key.
@@ -28,46 +31,49 @@ pub(super) async fn upsert(
     if plan.rows().is_empty() && once.is_none() {
         return Ok(Outcome::Done(Upserted::default()));
     }
-    let mut lease = begin(database).await?;
-    let watch = lease.watch();
-    let outcome = watch.over(store_all(&mut lease, plan, once)).await;
-    settle(lease, outcome.map_err(Fault::Engine), false).await
+    let rows = plan.clone();
+    if once.is_some() {
+        let work = move |local: &mut Local, _: &mut _| {
+            let stored = local.within(|connection| store_all(connection, &rows));
+            stored.map_err(Fault::Engine)
+        };
+        return carry_out(database, once, false, work, |_| ready(Ok(()))).await;
+    }
+    let work = move |local: &mut Local| store_all(&local.connection, &rows).map_err(Fault::Engine);
+    let quick = plan.rows().len() <= FEW;
+    let kind = Kind {
+        pace: if quick { Pace::Quick } else { Pace::Long },
+        undo: false,
+    };
+    let stored = database.write(kind, work).await?;
+    stored.outcome().await.map(Outcome::Done)
 }
 
-async fn store_all(
-    connection: &mut SqliteConnection,
-    plan: &UpsertPlan,
-    once: Option<&Once<'_, Upserted>>,
-) -> Result<Outcome<Upserted>, sqlx::Error> {
-    if let Some(kept) = repeated(connection, once).await? {
-        return Ok(Outcome::Repeated(kept));
-    }
+fn store_all(connection: &Connection, plan: &UpsertPlan) -> Result<Upserted, sqlx::Error> {
     let mut outcome = Upserted::default();
     for row in plan.rows() {
         match keyed(plan.table(), row) {
-            Some(row) => store(connection, plan.table(), &row, &mut outcome).await?,
-            None => new(connection, plan.table(), row, &mut outcome).await?,
+            Some(row) => store(connection, plan.table(), &row, &mut outcome)?,
+            None => new(connection, plan.table(), row, &mut outcome)?,
         }
     }
-    keep(connection, once, &outcome).await?;
-    Ok(Outcome::Done(outcome))
+    Ok(outcome)
 }
 
 /// Stores one row that names its key.
-async fn store(
-    connection: &mut SqliteConnection,
+fn store(
+    connection: &Connection,
     table: &Table,
     row: &Keyed<'_>,
     outcome: &mut Upserted,
 ) -> Result<(), sqlx::Error> {
     let columns = row.compared();
-    let found = fetch(
+    let found = rows(
         connection,
-        sql::select_columns(Engine::Sqlite, table, &columns, &row.key, Lock::Update),
-    )
-    .await?;
+        &sql::select_columns(Engine::Sqlite, table, &columns, &row.key, Lock::Update),
+    )?;
     let Some(there) = found.first() else {
-        return new(connection, table, row.named, outcome).await;
+        return new(connection, table, row.named, outcome);
     };
     let mut reader = Columns::new(types(table, &columns));
     let mut same = true;
@@ -85,16 +91,15 @@ async fn store(
     }
     execute(
         connection,
-        sql::update_where(Engine::Sqlite, table, &row.others, &row.key, &[]),
-    )
-    .await?;
+        &sql::update_where(Engine::Sqlite, table, &row.others, &row.key, &[]),
+    )?;
     outcome.updated += 1;
     Ok(())
 }
 
 /// Inserts one row.
-async fn new(
-    connection: &mut SqliteConnection,
+fn new(
+    connection: &Connection,
     table: &Table,
     row: &[(usize, Value)],
     outcome: &mut Upserted,
@@ -113,7 +118,7 @@ async fn new(
             sql::stored(Engine::Sqlite, &table.columns[*column], value).into_owned()
         })
         .collect();
-    execute(connection, Statement { sql, binds }).await?;
+    execute(connection, &Statement { sql, binds })?;
     outcome.inserted += 1;
     Ok(())
 }

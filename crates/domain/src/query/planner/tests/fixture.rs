@@ -201,11 +201,7 @@ pub(super) fn schema() -> DatabaseSchema {
             ..table(name, shown.into(), vec![])
         }));
     }
-    tables.sort_by(|one, other| one.name.cmp(&other.name));
-    DatabaseSchema {
-        name: DatabaseName::new("cinema", "tidegate").unwrap(),
-        tables,
-    }
+    DatabaseSchema::new(DatabaseName::new("cinema", "tidegate").unwrap(), tables)
 }
 
 pub(super) fn operand(text: &str) -> Operand {
