@@ -4,10 +4,10 @@ CARGO ?= cargo
 STEPS = $(wildcard migrations/src/m*.rs)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-clients test-differential fuzz test-extending test-faults test-ops check-delivery docker-env bench bench-inbox bench-scale lint lint-code fmt audit timing clean
+.PHONY: help run build test test-clients test-differential fuzz test-extending test-faults test-ops check-delivery docker-env bench bench-growth bench-inbox bench-instructions bench-micro bench-scale lint lint-code fmt audit timing clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The development build: what is slow otherwise is optimised already, it takes a
 # fraction of the time of a release build, and the tests and editors share it.
@@ -47,21 +47,33 @@ docker-env: ## the secrets of docker/compose.yml, made once
 bench: ## Tidegate beside a bare server that does the same, into docs/PERFORMANCE.md; ARGS="..." for a short form
 	@scripts/bench $(ARGS)
 
+bench-growth: ## cost with ever more rows, deeper pages and more tables, into docs/PERFORMANCE.md; ARGS="..." for a short form
+	@scripts/bench-growth $(ARGS)
+
 bench-inbox: ## the webhook inbox beside bare clients of its database; ARGS="..." for the benchmark
 	@scripts/bench-inbox $(ARGS)
+
+bench-instructions: ## the instructions of the pure steps beside those of another build: BASE=<revision>
+	@scripts/bench-instructions $(BASE)
+
+bench-micro: ## parse, plan, print, encode and the check of a token, into docs/PERFORMANCE.md; ARGS="..." for some
+	@scripts/bench-micro $(ARGS)
 
 bench-scale: ## a million rows in and out, and 5,000 tables: time and memory; ARGS="..." for the benchmark
 	@scripts/bench-scale $(ARGS)
 
+# What the benchmarks alone need. The checks look at it; nothing else builds it.
+BENCHES = --features tidegate-bench/bare,tidegate-bench/pure
+
 # One profile and no RUSTFLAGS of our own, so that nothing is compiled twice.
 lint: lint-code ## format, clippy, documentation, dependency rules; warnings are errors
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace $(BENCHES) --no-deps --quiet
 	$(CARGO) test --locked --quiet --workspace --test all architecture
 
 lint-code: ## format and clippy alone
 	$(CARGO) fmt --all --check
 	rustfmt --check --edition 2024 $(STEPS)
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace $(BENCHES) --all-targets -- -D warnings
 
 fmt: ## format the code
 	$(CARGO) fmt --all
