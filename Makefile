@@ -62,12 +62,12 @@ bench-micro: ## parse, plan, print, encode and the check of a token, into docs/P
 bench-scale: ## a million rows in and out, and 5,000 tables: time and memory; ARGS="..." for the benchmark
 	@scripts/bench-scale $(ARGS)
 
-# What the benchmarks alone need. The checks look at it; nothing else builds it.
+# What the benchmarks alone need. Clippy looks at it; nothing else builds it.
 BENCHES = --features tidegate-bench/bare,tidegate-bench/pure
 
 # One profile and no RUSTFLAGS of our own, so that nothing is compiled twice.
 lint: lint-code ## format, clippy, documentation, dependency rules; warnings are errors
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace $(BENCHES) --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	$(CARGO) test --locked --quiet --workspace --test all architecture
 
 lint-code: ## format and clippy alone

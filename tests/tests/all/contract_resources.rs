@@ -228,7 +228,7 @@ on_every_engine! {
         // What is rolled back was never claimed.
         let transaction = begin().await;
         assert_eq!(transaction.idempotency().claim(&id, at(0)).await.unwrap(), Claim::New);
-        drop(transaction);
+        transaction.roll_back().await;
         let transaction = begin().await;
         assert_eq!(transaction.idempotency().claim(&id, at(0)).await.unwrap(), Claim::New);
         if engine.is_server() {
@@ -247,7 +247,7 @@ on_every_engine! {
         // After its day it is as if it had never been.
         let transaction = begin().await;
         assert_eq!(transaction.idempotency().claim(&id, at(0) + KEPT).await.unwrap(), Claim::New);
-        drop(transaction);
+        transaction.roll_back().await;
         assert_eq!(keys.purge(at(1)).await.unwrap(), 1);
         assert!(keys.complete(&id, &Kept { fingerprint: String::new(), answer: Answer { status: 200, headers: vec![], body: "".into() } }).await.is_err(), "nothing was claimed");
     }
